@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# What a developer or an administrator types. What is built into the modules
+# is listed in Kbuild; what the targets do is in selftests/.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+# Where install puts the modules: beside the kernel's own, which they override.
+INSTALL_MOD_DIR ?= updates
+KERNEL ?= 6.12
+
+LAB := selftests/lab
+# The release that KDIR belongs to, for depmod and uninstall.
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+MODULES := vhost_core vhost_net
+
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+
+modules: ## build the modules for the running kernel (or KDIR=...)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+demo: ## a QEMU guest talks to its host through our modules, in a throw-away VM
+	$(LAB)/build.sh $(KERNEL)
+	$(LAB)/vm.sh -k $(KERNEL) --mem 6144 --timeout 1800 --modules ours /src/selftests/clients/demo.sh
+
+lab: ## a shell in a throw-away VM with the modules loaded (KERNEL=6.12 or 7.2)
+	$(LAB)/build.sh $(KERNEL)
+	$(LAB)/vm.sh -k $(KERNEL) --mem 4096 --timeout 0 --modules ours --shell
+
+check: ## all tests (T=name or part of it: only those)
+	$(LAB)/check.sh '$(T)'
+
+check-host: ## only the tests that need neither VM nor root: seconds
+	$(LAB)/setup.sh --host
+	$(LAB)/check.sh --only host '$(T)'
+
+check-long: ## the tests that take long: stress, soak, debug kernel
+	$(LAB)/check.sh --only long612 '$(T)'
+
+bench: ## cost in instructions a packet, ours against in-tree (docs/performance.md)
+	$(LAB)/setup.sh
+	selftests/bench/run.sh
+
+fuzz: ## fuzz the ring and memory code on this machine until Ctrl-C (TARGET=fuzz_split)
+	$(LAB)/setup.sh --host
+	$(MAKE) -C selftests/host fuzz $(if $(TARGET),TARGET=$(TARGET))
+
+lint: ## sparse, checkpatch, clang-format, shellcheck, the compat rule
+	selftests/lint.sh
+
+install: modules ## install the modules so that modprobe prefers them to the kernel's
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
+
+uninstall: ## remove what install put there: the kernel's own are back
+	rm -f $(foreach m,$(MODULES),$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR)/$(m).ko*)
+	-rmdir $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR) 2>/dev/null
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
+
+clean: ## remove what modules built here (the lab's cache stays)
+	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
+	if [ -e selftests/host/Makefile ]; then $(MAKE) -C selftests/host clean; fi
+
+.PHONY: help modules demo lab check check-host check-long bench fuzz lint install uninstall clean

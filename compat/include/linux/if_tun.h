@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VHOST_COMPAT_LINUX_IF_TUN_H
+#define VHOST_COMPAT_LINUX_IF_TUN_H
+
+#include_next <linux/if_tun.h>
+
+/*
+ * Frames handed to tun with TUN_MSG_PTR carry their virtio-net header at
+ * xdp_buff.data_hard_start. Until 6.17 it came behind the buffer's length; now
+ * that is in xdp_buff.frame_sz. To guess wrong would corrupt memory.
+ *
+ * Return: where the virtio-net header goes.
+ */
+static inline void *vhc_tun_frame_hdr(void *hard_start, unsigned int buflen)
+#ifdef HAVE_TUN_XDP_HDR
+{
+	struct tun_xdp_hdr *hdr = hard_start;
+
+	hdr->buflen = buflen;
+	return &hdr->gso;
+}
+#else
+{
+	return hard_start;
+}
+#endif
+
+#endif

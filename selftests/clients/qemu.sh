@@ -1,0 +1,260 @@
+#!/bin/bash
+# A stock guest in QEMU on vhost-net: one boot, many checks.
+#
+#   qemu.sh [SECTION...]     all sections if none is named:
+#     bulk offload link rebind iommu migrate reboot
+#
+# The machine has a network card with two queue pairs on bridge br0 (the host
+# is 10.77.0.1, the guest 10.77.0.2), and one behind an emulated IOMMU, with a
+# device IOTLB, on br1 (10.78.0.1 and 10.78.0.2).
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=lib.sh
+. "$here/lib.sh"
+
+own_network "$@"
+begin_test
+sections=" ${*:-bulk offload link rebind iommu migrate reboot} "
+wanted() { [[ $sections == *" $1 "* ]]; }
+
+MIB=${CLIENTS_MIB:-64}		# of the file on the plain card
+IOMMU_MIB=${CLIENTS_IOMMU_MIB:-16}
+
+# start NAME TAP0 TAP1 QEMU-ARGUMENT...
+start() {
+	local name=$1 tap0=$2 tap1=$3
+	shift 3
+	machine_start "$name" intel_iommu=on \
+		-device intel-iommu,device-iotlb=on,intremap=off \
+		-netdev "tap,id=n0,ifname=$tap0,script=no,downscript=no,vhost=on,queues=2" \
+		-device virtio-net-pci,netdev=n0,mac=52:54:00:00:77:02,mq=on,vectors=6,romfile= \
+		-netdev "tap,id=n1,ifname=$tap1,script=no,downscript=no,vhost=on" \
+		-device virtio-net-pci,netdev=n1,mac=52:54:00:00:78:02,iommu_platform=on,ats=on,disable-legacy=on,romfile= \
+		"$@"
+}
+
+boot() {
+	start a vct0 vct1 && guest_reply a 400
+}
+
+# What every start of the guest's drivers needs.
+configure() {
+	guest "$1" 'ip addr add 10.77.0.2/24 dev eth0 && ip link set eth0 up' &&
+		guest "$1" 'ip addr add 10.78.0.2/24 dev eth1 && ip link set eth1 up' &&
+		guest "$1" 'channels eth0 2' &&
+		guest "$1" "hugefile /t/file $MIB"
+}
+
+ping_it() { # address
+	need "no answer from $1" ping -q -c 3 -i 0.2 -W 20 "$1" >/dev/null
+}
+
+# Bytes a packet since the last call, both ways, of a tap: segments or frames?
+declare -A mark
+average() { # tap
+	local rb rp tb tp
+	rb=$(counter "$1" rx_bytes) rp=$(counter "$1" rx_packets)
+	tb=$(counter "$1" tx_bytes) tp=$(counter "$1" tx_packets)
+	from_avg=$(((rb - ${mark[$1.rb]:-0}) / (rp - ${mark[$1.rp]:-0} + 1)))
+	to_avg=$(((tb - ${mark[$1.tb]:-0}) / (tp - ${mark[$1.tp]:-0} + 1)))
+	mark[$1.rb]=$rb mark[$1.rp]=$rp mark[$1.tb]=$tb mark[$1.tp]=$tp
+}
+
+ready() {
+	configure a && ping_it 10.77.0.2 && ping_it 10.78.0.2
+}
+
+bulk_to() { # address, tap, MiB, size expected: large|small
+	average "$2"
+	to_guest a "$1" "$3" "$tmp/file" || return
+	average "$2"
+	note "$sent, $to_avg bytes a packet"
+	case $4 in
+	large) need "packets of $to_avg bytes: not segmented late" [ "$to_avg" -gt 4000 ] ;;
+	small) need "packets of $to_avg bytes: offloads are not off" [ "$to_avg" -le 1514 ] ;;
+	esac
+}
+
+bulk_from() { # host's address, tap, MiB, size expected
+	average "$2"
+	from_guest a "$1" "$3" "$tmp/file" || return
+	average "$2"
+	note "$sent, $from_avg bytes a packet"
+	case $4 in
+	large) need "packets of $from_avg bytes: not segmented late" [ "$from_avg" -gt 4000 ] ;;
+	small) need "packets of $from_avg bytes: offloads are not off" [ "$from_avg" -le 1514 ] ;;
+	esac
+}
+
+# Many flows one way and the other: each queue has its share.
+both_queues() {
+	local name
+	"$AGENT" spray 10.77.0.2 9 64 && guest a 'spray 10.77.0.1 9 64' && guest a 'packets eth0' || return
+	for name in rx0 rx1 tx0 tx1; do
+		need "queue $name is idle: ${reply//$'\n'/ }" grep -q "^${name}_packets=[1-9]" <<<"$reply" || return
+	done
+	if ours; then
+		for name in vq0 vq1; do
+			need "no chain in $name of some device" [ "$(vhost_counters "${m_pid[a]}" |
+				grep -c "/$name .* chains=[1-9]")" -ge 2 ] || return
+		done
+	fi
+}
+
+offload() { # on|off
+	local dev
+	guest a "offload eth0 $1" || return
+	for dev in vct0 br0; do
+		ethtool -K "$dev" tx "$1" sg "$1" tso "$1" gso "$1" gro "$1" >/dev/null
+	done
+}
+
+link_down_up() {
+	qmp a set_link '{"name":"n0","up":false}' && guest a 'carrier eth0 0 60' || return
+	! ping -q -c 1 -W 1 10.77.0.2 >/dev/null || { why="a ping passes a link that is down"; return 1; }
+	qmp a set_link '{"name":"n0","up":true}' && guest a 'carrier eth0 1 60' && ping_it 10.77.0.2
+}
+
+rebind() {
+	local driver=/sys/bus/virtio/drivers/virtio_net
+	guest a "echo virtio0 >$driver/unbind" || return
+	! guest a 'ls /sys/class/net/eth0' || { why="eth0 outlived its driver"; return 1; }
+	guest a "echo virtio0 >$driver/bind" &&
+		guest a 'ip addr add 10.77.0.2/24 dev eth0 && ip link set eth0 up' &&
+		guest a 'channels eth0 2' && ping_it 10.77.0.2 && both_queues
+}
+
+# The second card's addresses are translated, and vhost asks for them.
+iommu_used() {
+	guest a 'cat /sys/class/net/eth1/device/../iommu_group/type' || return
+	need "the guest's IOMMU domain is '$reply'" grep -q '^DMA' <<<"$reply" || return
+	if ours; then
+		need "no IOTLB miss was ever asked" [ "$(vhost_sum "${m_pid[a]}" iotlb_misses)" -gt 0 ]
+	fi
+}
+
+# While a file is on its way and lies, unread, in pages that vhost wrote, the
+# machine moves. Pages that the dirty log missed would show in the checksum.
+migrate() {
+	local fd pid before after sum
+	start b vct2 vct3 -incoming "unix:$tmp/migration" || return
+	head -c $((MIB << 20)) /dev/urandom >"$tmp/file"
+	guest_tell a 'recv 5001 /t/file hold' && guest_line a 60 || return
+	mkfifo "$tmp/sender"
+	exec {fd}<>"$tmp/sender"
+	exec {out}< <(exec "$AGENT" send 10.77.0.2 5001 "$tmp/file" 524288 <&"$fd")
+	pid=$!
+	pids+=("$pid")
+	guest_line a 60 && need "the guest is $line" [ "$line" = holding ] || return
+
+	acked() {
+		echo tell >&"$fd"
+		line_from "$out" "$pid" 20 && acked=${line#acked }
+	}
+	# shellcheck disable=SC2317 # until_true calls it
+	enough() { acked && [ "$acked" -ge 1048576 ]; }
+	until_true 30 enough || { why="the transfer does not start"; return 1; }
+	before=$acked
+	qmp a migrate-set-capabilities '{"capabilities":[{"capability":"events","state":true}]}' &&
+		qmp a migrate "{\"uri\":\"unix:$tmp/migration\"}" || return
+	qmp_event a 180 '"MIGRATION"*"status": "@(completed|failed)"' || return
+	case $reply in
+	*failed*) why="migration failed: $(tail -n 2 "$tmp/b/stderr")"; return 1 ;;
+	esac
+	qmp_event b 60 '"RESUME"' || return
+	acked || return
+	after=$acked
+	need "nothing was received while it moved" [ "$after" -gt "$before" ] || return
+	qmp a query-migrate || return
+	note "moved in $(sed -E 's/.*"total-time": ([0-9]+).*/\1/' <<<"$reply") ms, down for" \
+		"$(sed -E 's/.*"downtime": ([0-9]+).*/\1/' <<<"$reply") ms; received meanwhile: $((after - before)) bytes"
+	machine_end a
+
+	# From here on the guest runs in the second QEMU: "a" again.
+	guest_tell b go
+	echo go >&"$fd"
+	guest_reply b 300 || return
+	note "${reply//$'\n'/ }"
+	line_from "$out" $$ 60 || return
+	exec {fd}>&- {out}<&-
+	stop "$pid"
+	guest b 'sha256sum /t/file' || return
+	sum=$(sha256sum <"$tmp/file")
+	need "the guest's file has another SHA-256" [ "${reply%% *}" = "${sum%% *}" ] || return
+	adopt
+}
+
+# Names the machine "b" "a".
+adopt() {
+	local array
+	for array in m_pid m_qmp_in m_qmp_out m_ctl_in m_ctl_out m_events; do
+		local -n map=$array
+		# shellcheck disable=SC2034 # the map is one of m_*
+		map[a]=${map[b]}
+	done
+	mv "$tmp/b" "$tmp/a"
+}
+
+after_migration() {
+	ping_it 10.77.0.2 && ping_it 10.78.0.2 && both_queues && in_use "${m_pid[a]}" 3
+}
+
+reboot() {
+	guest_tell a reboot
+	qmp_event a 60 '"RESET"' && guest_reply a 400
+}
+
+reboot_bulk() {
+	guest a 'hugefile /t/file 8' && bulk_to 10.77.0.2 vct0 8 large
+}
+
+shopt -s extglob
+modprobe bridge
+bridge br0 10.77.0.1/24
+bridge br1 10.78.0.1/24
+for n in 0 2; do
+	tap "vct$n" br0 multi_queue
+	tap "vct$((n + 1))" br1
+done
+
+check "boot to the agent" boot || { cat "$tmp/a/stderr" "$tmp/a/console"; exit 1; }
+check "ping, both cards" ready || exit 1
+check "vhost-net serves all queue pairs" in_use "${m_pid[a]}" 3 || true
+vhost_workers "${m_pid[a]}" | sort | uniq -c | sed 's/^ */# workers: /'
+check "both queue pairs carry packets" both_queues || true
+if wanted bulk; then
+	check "$MIB MiB to the guest, offloads on, SHA-256" bulk_to 10.77.0.2 vct0 "$MIB" large || true
+	check "$MIB MiB from the guest, offloads on, SHA-256" bulk_from 10.77.0.1 vct0 "$MIB" large || true
+fi
+if wanted offload; then
+	check "offloads off" offload off || true
+	check "$MIB MiB to the guest, offloads off, SHA-256" bulk_to 10.77.0.2 vct0 "$MIB" small || true
+	check "$MIB MiB from the guest, offloads off, SHA-256" bulk_from 10.77.0.1 vct0 "$MIB" small || true
+	check "offloads on again" offload on || true
+fi
+if wanted link; then
+	check "link down and up" link_down_up || true
+fi
+if wanted rebind; then
+	check "driver unbound and bound" rebind || true
+fi
+if wanted iommu; then
+	guest a "hugefile /t/file $IOMMU_MIB" || true
+	check "vIOMMU: $IOMMU_MIB MiB to the guest, SHA-256" bulk_to 10.78.0.2 vct1 "$IOMMU_MIB" any || true
+	check "vIOMMU: $IOMMU_MIB MiB from the guest, SHA-256" bulk_from 10.78.0.1 vct1 "$IOMMU_MIB" any || true
+	check "vIOMMU: addresses are translated" iommu_used || true
+	guest a "hugefile /t/file $MIB" || true
+fi
+if wanted migrate; then
+	check "migration under traffic, SHA-256" migrate || exit 1
+	check "all cards and queues work after migration" after_migration || true
+fi
+if wanted reboot; then
+	check "reboot" reboot || exit 1
+	check "ping after reboot, both cards" ready || exit 1
+	check "both queue pairs carry packets after reboot" both_queues || true
+	check "8 MiB to the guest after reboot, SHA-256" reboot_bulk || true
+fi
+check "vhost-net serves all queue pairs to the end" in_use "${m_pid[a]}" 3 || true
+if ours; then
+	vhost_counters "${m_pid[a]}" | sed 's/^/# /'
+fi

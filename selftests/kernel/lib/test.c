@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define TEST_SECONDS	60
+#define STATUS_SKIP	77
+
+static const char *current;
+
+const char *strerrorname_(int err)
+{
+	const char *name = strerrorname_np(err);
+
+	return name ? name : "unknown error";
+}
+
+void test_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("not ok - %s: ", current);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	_exit(1);
+}
+
+void test_skip(const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("skip - %s: ", current);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	_exit(STATUS_SKIP);
+}
+
+bool test_ours(void)
+{
+	return !access("/sys/module/vhost_core", F_OK);
+}
+
+void test_need_ours(void)
+{
+	if (!test_ours())
+		test_skip("not with the kernel's own vhost");
+}
+
+int test_fork(void)
+{
+	int pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		test_fail("fork: %m");
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+void test_join(int pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		test_fail("waitpid: %m");
+	if (WIFSIGNALED(status))
+		test_fail("child killed by signal %d", WTERMSIG(status));
+	/* A child that failed has printed why. */
+	if (WEXITSTATUS(status))
+		_exit(WEXITSTATUS(status));
+}
+
+long long test_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+void test_pause(void)
+{
+	sched_yield();
+}
+
+long long test_read_number(const char *path)
+{
+	long long n = -1;
+	FILE *f = fopen(path, "re");
+
+	if (f) {
+		if (fscanf(f, "%lld", &n) != 1)
+			n = -1;
+		fclose(f);
+	}
+	return n;
+}
+
+int test_threads(const char *prefix)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir))) {
+		char path[300], comm[128] = "";
+		FILE *f;
+
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(comm, sizeof(comm), f) &&
+		    !strncmp(comm, prefix, strlen(prefix)))
+			n++;
+		fclose(f);
+	}
+	closedir(dir);
+	return n;
+}
+
+int test_log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0 || lseek(fd, 0, SEEK_END) < 0)
+		test_fail("/dev/kmsg: %m");
+	return fd;
+}
+
+bool test_log_has(int fd, const char *text)
+{
+	char line[1024];
+	ssize_t n;
+
+	/* A read returns one record; EPIPE: some were overwritten meanwhile. */
+	while ((n = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		if (n <= 0)
+			continue;
+		line[n] = '\0';
+		if (strstr(line, text))
+			return true;
+	}
+	return false;
+}
+
+static bool stats_left(int pid)
+{
+	char prefix[32];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir("/sys/kernel/debug/vhost");
+
+	if (!dir)
+		return false;
+	snprintf(prefix, sizeof(prefix), "%d-", pid);
+	while ((entry = readdir(dir)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)))
+			found = true;
+	closedir(dir);
+	return found;
+}
+
+/* What the test's process left behind, or NULL. */
+static const char *leftover(int pid)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
+	if (!test_until(!test_threads(prefix), 2000))
+		return "a worker thread is left";
+	if (!test_until(!stats_left(pid), 1000))
+		return "a debugfs directory is left";
+	if (test_ours() &&
+	    !test_until(test_read_number("/sys/module/vhost_net/refcnt") <= 0, 2000))
+		return "vhost_net is still in use";
+	return NULL;
+}
+
+static int run(const struct test *t)
+{
+	const char *left;
+	int pid, status;
+
+	current = t->name;
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0) {
+		printf("not ok - %s: fork: %m\n", t->name);
+		return 1;
+	}
+	if (!pid) {
+		/* Whatever a test forks dies with its group. */
+		setpgid(0, 0);
+		alarm(TEST_SECONDS);
+		t->run();
+		_exit(0);
+	}
+	setpgid(pid, pid);
+	if (waitpid(pid, &status, 0) != pid)
+		status = -1;
+	kill(-pid, SIGKILL);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	left = leftover(pid);
+	if (WIFSIGNALED(status)) {
+		if (WTERMSIG(status) == SIGALRM)
+			printf("not ok - %s: no end after %d s\n", t->name,
+			       TEST_SECONDS);
+		else
+			printf("not ok - %s: killed by signal %d\n", t->name,
+			       WTERMSIG(status));
+		return 1;
+	}
+	status = WEXITSTATUS(status);
+	if (left && status != 1) {
+		printf("not ok - %s: %s\n", t->name, left);
+		return 1;
+	}
+	if (!status)
+		printf("ok - %s\n", t->name);
+	return status;
+}
+
+int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
+{
+	unsigned int i, skipped = 0, failed = 0, done = 0;
+
+	for (i = 0; i < n; i++) {
+		int k, status;
+
+		for (k = 1; k < argc; k++)
+			if (!strcmp(argv[k], tests[i].name))
+				break;
+		if (argc > 1 && k == argc)
+			continue;
+		status = run(&tests[i]);
+		done++;
+		if (status == STATUS_SKIP)
+			skipped++;
+		else if (status)
+			failed++;
+		fflush(stdout);
+	}
+	if (!done) {
+		printf("not ok - no such test\n");
+		return 1;
+	}
+	if (failed)
+		return 1;
+	if (skipped == done) {
+		printf("SKIP: none of these tests can run here\n");
+		return STATUS_SKIP;
+	}
+	return 0;
+}

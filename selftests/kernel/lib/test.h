@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The frame of a test program: a list of named functions, each run in a
+ * process of its own under a time limit.
+ *
+ * Afterwards it is checked that the process left nothing behind: no worker
+ * thread, no debugfs directory, no use of the modules.
+ *
+ *	ok - name
+ *	skip - name: reason
+ *	not ok - name: why
+ *
+ * Exit status 0, 1, or 77 if every test was skipped.
+ */
+#ifndef VHOST_TEST_TEST_H
+#define VHOST_TEST_TEST_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+struct test {
+	const char *name;
+	void (*run)(void);
+};
+
+#define TEST(fn) { #fn, fn }
+
+/* Runs them all, or those named in @argv. */
+int test_main(const struct test *tests, unsigned int n, int argc, char **argv);
+
+/* Leave the running test. */
+void test_fail(const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
+void test_skip(const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 1, 2)));
+
+/* Whether the vhost modules in use are this project's. */
+bool test_ours(void);
+/* Skip unless they are. */
+void test_need_ours(void);
+/* A process whose failure is ours: fork, and the verdict of a child. */
+int test_fork(void);
+void test_join(int pid);
+/* Milliseconds since some time. */
+long long test_now(void);
+/* Value of a file's first number or -1. */
+long long test_read_number(const char *path);
+/* Number of live threads whose name begins so. */
+int test_threads(const char *prefix);
+/* The kernel's log from now on; whether a line with @text has come since. */
+int test_log_open(void);
+bool test_log_has(int fd, const char *text);
+/* Busy waiting for what sends no event: true as soon as @cond holds. */
+#define test_until(cond, ms)						\
+	({								\
+		long long end_ = test_now() + (ms);			\
+		bool done_;						\
+		while (!(done_ = (cond)) && test_now() < end_)		\
+			test_pause();					\
+		done_;							\
+	})
+void test_pause(void);
+
+#define EXPECT(cond)							\
+	do {								\
+		if (!(cond))						\
+			test_fail("%s:%d: %s", __func__, __LINE__, #cond); \
+	} while (0)
+
+#define EXPECT_EQ(a, b)							\
+	do {								\
+		long long a_ = (a), b_ = (b);				\
+		if (a_ != b_)						\
+			test_fail("%s:%d: %s is %lld (0x%llx), not %lld (0x%llx)", \
+				  __func__, __LINE__, #a, a_,		\
+				  (unsigned long long)a_, b_,		\
+				  (unsigned long long)b_);		\
+	} while (0)
+
+/* A call of the libraries that has to return 0. */
+#define OK(call)							\
+	do {								\
+		int r_ = (call);					\
+		if (r_)							\
+			test_fail("%s:%d: %s: %s", __func__, __LINE__,	\
+				  #call, r_ < 0 ? strerrorname_(-r_) : "not 0"); \
+	} while (0)
+
+/* One that has to fail with @err. */
+#define FAILS(call, err)						\
+	do {								\
+		int r_ = (call);					\
+		if (r_ != -(err))					\
+			test_fail("%s:%d: %s: %s, not %s", __func__,	\
+				  __LINE__, #call,			\
+				  r_ < 0 ? strerrorname_(-r_) : "succeeded", #err); \
+	} while (0)
+
+const char *strerrorname_(int err);
+
+#endif /* VHOST_TEST_TEST_H */

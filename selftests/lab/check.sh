@@ -1,0 +1,273 @@
+#!/bin/bash
+# Runs the tests of tests.list.   check.sh [--only GROUP[,GROUP...]] [--list] [PATTERN]
+#
+# PATTERN is the name of a test ("ioctl"), a name in one group ("ioctl@k612"),
+# or else a part of such names, wildcards allowed ("ioctl*@k72").
+# The last line is "N passed, N failed", with ", N skipped" if there were any.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+# shellcheck source=testlib.sh
+. "$LAB_DIR/testlib.sh"
+
+list=${VHOST_LAB_TESTS:-$LAB_DIR/tests.list}
+only='' show='' pattern=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--only) only=$2; shift ;;
+	--list) show=1 ;;
+	-*) sed -n '2,/^# shellcheck/p' "$0" | sed '$d; s/^# \{0,1\}//' >&2; exit 2 ;;
+	*) pattern=$1 ;;
+	esac
+	shift
+done
+
+passed=0 failed=0 skipped=0
+child=
+# shellcheck disable=SC2317 # called by the trap
+finish() {
+	local status=$?
+	trap - EXIT INT TERM HUP
+	if [ -n "$child" ]; then
+		kill -TERM "$child" 2>/dev/null || true
+		wait "$child" 2>/dev/null || true
+	fi
+	lab_cleanup
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# --- the list: arrays with one entry per test of one group -------------------
+
+declare -A options=()
+groups=()
+t_name=() t_group=() t_timeout=() t_command=()
+
+read_list() {
+	local first second third rest group line=0
+	while read -r first second third rest; do
+		line=$((line + 1))
+		case $first in
+		'' | '#'*) continue ;;
+		group)
+			groups+=("$second")
+			options[$second]="$third $rest"
+			continue
+			;;
+		esac
+		[ -n "$rest" ] || fail "$list:$line: name, group, time-out and command are needed"
+		for group in ${second//,/ }; do
+			[ -n "${options[$group]+set}" ] || fail "$list:$line: no group '$group'"
+			t_name+=("$first")
+			t_group+=("$group")
+			t_timeout+=("$third")
+			t_command+=("$rest")
+		done
+	done <"$list"
+}
+
+# The value of a group's option: option GROUP NAME DEFAULT
+option() {
+	local word
+	for word in ${options[$1]}; do
+		[ "${word%%=*}" != "$2" ] || { echo "${word#*=}"; return 0; }
+	done
+	echo "$3"
+}
+
+# Full name: host tests have just a name, those of a boot say which.
+full_name() {
+	if [ "$(option "${t_group[$1]}" kernel '')" ]; then
+		echo "${t_name[$1]}@${t_group[$1]}"
+	else
+		echo "${t_name[$1]}"
+	fi
+}
+
+# Fills "chosen" with the indexes of the tests to run.
+choose() {
+	local i name exact=()
+	chosen=()
+	for i in "${!t_name[@]}"; do
+		case ",$only," in ,, | *",${t_group[i]},"*) ;; *) continue ;; esac
+		# Groups with "when=asked" run only if named, by --only or pattern.
+		if [ -z "$only" ] && [ -z "$pattern" ] && [ "$(option "${t_group[i]}" when always)" = asked ]; then
+			continue
+		fi
+		name=$(full_name "$i")
+		if [ "$pattern" = "$name" ] || [ "$pattern" = "${t_name[i]}" ]; then
+			exact+=("$i")
+		fi
+		# shellcheck disable=SC2053 # a pattern on purpose
+		[ -n "$pattern" ] && [[ $name != *$pattern* ]] || chosen+=("$i")
+	done
+	[ "${#exact[@]}" -eq 0 ] || chosen=("${exact[@]}")
+	[ "${#chosen[@]}" -gt 0 ] || fail "no test matches '$pattern' (check.sh --list shows them)"
+}
+
+count() { # passed, failed, skipped
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	skipped=$((skipped + $3))
+}
+
+# --- tests on the host --------------------------------------------------------
+
+run_host_test() {
+	local i=$1 name status=0 begin=$SECONDS
+	name=$(full_name "$i")
+	local output=$results/$name.log why=$results/$name.why
+	(cd "$LAB_REPO" && exec timeout --kill-after=10 "${t_timeout[i]}" \
+		bash -c "${t_command[i]}") >"$output" 2>&1 </dev/null &
+	child=$!
+	wait "$child" || status=$?
+	child=
+	judge "$status" "$output" "${t_timeout[i]}" >"$why"
+	report "$name" "$((SECONDS - begin))" "$output" "$why"
+	count "$T_PASSED" "$T_FAILED" "$T_SKIPPED"
+}
+
+# --- tests in the lab ----------------------------------------------------------
+
+declare -A built=()
+
+# Builds for a kernel once per run; remembers a failure.
+build_for() {
+	local kernel=$1 log=$results/build-for-$1.log
+	if [ -z "${built[$kernel]:-}" ]; then
+		built[$kernel]=ok
+		if ! "$LAB_DIR/build.sh" "$kernel" all >"$log" 2>&1; then
+			built[$kernel]=failed
+			grep -E -A 5 'error|Error' "$log" | head -n 40 || tail -n 40 "$log"
+		fi
+	fi
+	[ "${built[$kernel]}" = ok ]
+}
+
+# Watches one boot from outside: when the test that runs is overdue by far,
+# the guest can no longer help itself.
+watch_vm() { # pid, directory
+	local name limit age
+	while kill -0 "$1" 2>/dev/null; do
+		lab_sleep 3 || return 0
+		if read -r name limit 2>/dev/null <"$2/current"; then
+			age=$(($(date +%s) - $(stat -c %Y "$2/current" 2>/dev/null || date +%s)))
+			if [ "$age" -gt $((limit + 90)) ]; then
+				say "$name: no sign of life for $age s, stopping the machine"
+				kill -TERM "$1" 2>/dev/null || true
+				return
+			fi
+		fi
+	done
+}
+
+run_group() {
+	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher
+	local p f s
+	shift
+	pending=("$@")
+	kernel=$(option "$group" kernel 6.12)
+	if ! build_for "$kernel"; then
+		for i in "${pending[@]}"; do
+			printf 'FAIL  %s: the build for %s failed\n' "$(full_name "$i")" "$kernel"
+			count 0 1 0
+		done
+		return
+	fi
+	# As a machine may die, what is left is run in another boot.
+	while [ "${#pending[@]}" -gt 0 ]; do
+		boot=$((boot + 1))
+		dir=$results/$group.$boot
+		mkdir "$dir"
+		limit=180
+		for i in "${pending[@]}"; do
+			printf '%s\t%s\t%s\n' "${t_name[i]}" "${t_timeout[i]}" "${t_command[i]}"
+			limit=$((limit + t_timeout[i] + 60))
+		done >"$dir/plan"
+		echo "boot  $group (kernel $kernel, $(option "$group" modules ours) modules, ${#pending[@]} tests)"
+		local vm=("$LAB_DIR/vm.sh" -k "$kernel" --timeout "$limit" --out "$dir" --log "$dir/serial.log"
+			--smp "$(option "$group" smp 2)" --mem "$(option "$group" mem 2048)"
+			--modules "$(option "$group" modules ours)" --append "$(option "$group" append '')" --env "LAB_GROUP=$group")
+		[ "$(option "$group" clock '')" != icount ] || vm+=(--icount)
+		"${vm[@]}" /src/selftests/lab/runtests.sh /out/plan /out &
+		child=$!
+		watch_vm "$child" "$dir" &
+		watcher=$!
+		status=0
+		wait "$child" || status=$?
+		child=
+		kill "$watcher" 2>/dev/null || true
+		wait "$watcher" 2>/dev/null || true
+		touch "$dir/results"
+
+		left=()
+		for i in "${pending[@]}"; do
+			name=${t_name[i]}
+			if IFS=$'\t' read -r _ p f s < <(grep -m1 -F "$name"$'\t' "$dir/results"); then
+				count "$p" "$f" "$s"
+			elif [ -e "$dir/current" ] && [ "$(cut -d' ' -f1 "$dir/current")" = "$name" ]; then
+				echo "FAIL  $name@$group: the machine died in it (status $status)"
+				tail -n 20 "$dir/$name.log" 2>/dev/null | sed 's/^/      | /'
+				count 0 1 0
+			else
+				left+=("$i")
+			fi
+		done
+		if [ "${#left[@]}" -eq "${#pending[@]}" ] || { [ "$boot" -ge 6 ] && [ "${#left[@]}" -gt 0 ]; }; then
+			for i in "${left[@]}"; do
+				echo "FAIL  $(full_name "$i"): not run, the machine does not get there (status $status)"
+				count 0 1 0
+			done
+			left=()
+		fi
+		pending=("${left[@]}")
+	done
+}
+
+# --- all of it -----------------------------------------------------------------
+
+read_list
+choose
+if [ -n "$show" ]; then
+	for i in "${chosen[@]}"; do
+		printf '%-40s %5s s  %s\n' "$(full_name "$i")" "${t_timeout[i]}" "${t_command[i]}"
+	done
+	exit 0
+fi
+
+lab_make_tmp check
+results=$LAB_TMP
+for group in "${groups[@]}"; do
+	mine=()
+	for i in "${chosen[@]}"; do
+		[ "${t_group[i]}" != "$group" ] || mine+=("$i")
+	done
+	[ "${#mine[@]}" -gt 0 ] || continue
+	# Here and not in the first test: it shows its progress, and takes its time.
+	if [ "$(option "$group" on lab)" = host ]; then
+		"$LAB_DIR/setup.sh" --host
+	else
+		"$LAB_DIR/setup.sh"
+	fi
+	case $(option "$group" on lab) in
+	host | root)
+		for i in "${mine[@]}"; do
+			run_host_test "$i"
+		done
+		;;
+	lab) run_group "$group" "${mine[@]}" ;;
+	esac
+done
+
+# The last run's logs stay.
+keep=$(lab_build_dir results)
+mkdir -p "$(dirname "$keep")"
+rm -rf "$keep"
+cp -a "$results" "$keep"
+[ "$failed" -eq 0 ] || echo "logs: $keep"
+line="$passed passed, $failed failed"
+[ "$skipped" -eq 0 ] || line+=", $skipped skipped"
+echo "$line"
+[ "$failed" -eq 0 ]

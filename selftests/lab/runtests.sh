@@ -1,0 +1,108 @@
+#!/bin/bash
+# Inside the lab: runs the tests of one boot.   runtests.sh PLAN RESULTS
+#
+# PLAN has lines "name<TAB>timeout<TAB>command"; RESULTS (a directory) gets
+#   current   the test that runs now: should the machine die, it is the culprit
+#   results   a line "name<TAB>passed<TAB>failed<TAB>skipped" for each that ended
+#   NAME.log  its output        NAME.kmsg   the kernel log it caused
+# Ends with status 3 when the machine is no longer fit for the next test.
+set -euo pipefail
+. "$(dirname "$0")/testlib.sh"
+
+plan=$1
+dir=$2
+cgroup=/sys/fs/cgroup/lab-test-$$
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# What no test may cause. Not "page allocation failure": some tests starve us.
+bad_lines='WARNING:|BUG:|Oops|hung task|blocked for more than|possible circular locking'
+bad_lines+='|possible recursive locking|suspicious RCU|inconsistent lock state|inconsistent \{'
+bad_lines+='|general protection|Call Trace|KASAN|KCSAN|UBSAN|kmemleak|refcount_t|soft lockup'
+bad_lines+='|rcu_(sched|preempt).*stall|scheduling while atomic|sleeping function called'
+bad_lines+='|Bad page state|list_(add|del) corruption|unregister_netdevice: waiting'
+
+# Users of our modules, and our threads: the same after a test as before it.
+footprint() {
+	awk '/^vhost/ { print "module", $1, "users", $3 }' /proc/modules
+	grep -hE '^vhost-' /proc/[0-9]*/comm 2>/dev/null | sed 's/^/thread /' || true
+}
+
+# Kills what a test left behind; fails if something cannot be killed.
+sweep() {
+	local i pid
+	[ -d "$cgroup" ] || return 0
+	for ((i = 0; i < 50; i++)); do
+		if ! grep -q 'populated 1' "$cgroup/cgroup.events"; then
+			find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
+			return 0
+		fi
+		echo 1 >"$cgroup/cgroup.kill"
+		sleep 0.2
+	done
+	echo "processes that cannot be killed:"
+	while read -r pid; do
+		echo "$pid $(cat "/proc/$pid/comm")"
+		cat "/proc/$pid/stack"
+	done < <(find "$cgroup" -name cgroup.procs -exec cat {} +)
+	return 1
+}
+
+run_test() { # name, timeout, command
+	local name=$1 timeout=$2 command=$3 status=0 fit=0 i begin
+	local output=$dir/$1.log kmsg=$dir/$1.kmsg why=$dir/$1.why
+	local mark="lab: test $1 begins (${EPOCHREALTIME/./})"
+	begin=$(date +%s)
+	echo "$name $timeout" >"$dir/current"
+	echo "$mark" >/dev/kmsg
+	footprint >"$tmp/before"
+
+	# timeout(1) has the test's process group; the control group also
+	# catches those that left it.
+	mkdir -p "$cgroup"
+	(
+		echo "$BASHPID" >"$cgroup/cgroup.procs"
+		exec timeout --kill-after=5 "$timeout" bash -c "$command"
+	) >"$output" 2>&1 </dev/null || status=$?
+	judge "$status" "$output" "$timeout" >"$why"
+	sweep >>"$why" || fit=1
+
+	# Files and threads may take a moment to go.
+	for ((i = 0; i < 25; i++)); do
+		footprint >"$tmp/after"
+		! cmp -s "$tmp/before" "$tmp/after" || break
+		sleep 0.2
+	done
+	if ! cmp -s "$tmp/before" "$tmp/after"; then
+		echo "left behind (- before, + after):"
+		diff -U0 "$tmp/before" "$tmp/after" | grep -E '^[-+][a-z]' || true
+	fi >>"$why"
+
+	dmesg >"$tmp/dmesg"
+	awk -v mark="$mark" 'index($0, mark) { found = NR } { line[NR] = $0 }
+		END { for (i = found + 1; i <= NR; i++) print line[i] }' "$tmp/dmesg" >"$kmsg"
+	if grep -qE "$bad_lines" "$kmsg"; then
+		echo "the kernel log says:"
+		grep -E -m 5 -A 25 "$bad_lines" "$kmsg" | head -n 60
+	fi >>"$why"
+
+	# A reason beside the status' own makes a failure of what passed.
+	if [ -s "$why" ] && [ "$T_FAILED" -eq 0 ]; then
+		T_FAILED=1
+		[ "$T_PASSED" -ne 1 ] || T_PASSED=0
+		T_SKIPPED=0
+	fi
+	report "$name@${LAB_GROUP:-lab}" "$(($(date +%s) - begin))" "$output" "$why"
+	printf '%s\t%s\t%s\t%s\n' "$name" "$T_PASSED" "$T_FAILED" "$T_SKIPPED" >>"$dir/results"
+	return "$fit"
+}
+
+if [ -w /sys/fs/cgroup/cgroup.subtree_control ]; then
+	while read -r -d ' ' controller; do
+		echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || true
+	done < <(tr '\n' ' ' </sys/fs/cgroup/cgroup.controllers)
+fi
+while IFS=$'\t' read -r name timeout command <&3; do
+	run_test "$name" "$timeout" "$command" || exit 3
+done 3<"$plan"
+rm -f "$dir/current"

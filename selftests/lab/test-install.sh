@@ -1,0 +1,49 @@
+#!/bin/bash
+# make install puts our modules before the kernel's own, make uninstall brings
+# those back and touches nothing else. Runs in the lab's root, where the modules
+# of a kernel lie as on any machine, on a copy of them.  test-install.sh [KERNEL]
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+expect() { # name, command...
+	if "${@:2}"; then
+		echo "ok - install: $1"
+	else
+		echo "not ok - install: $1"
+		failed=1
+	fi
+}
+
+taken() { modinfo -b /build -k "$release" -n vhost_net; }
+ours_taken() { [[ $(taken) == */updates/vhost_net.ko* ]]; }
+own_taken() { [[ $(taken) == */kernel/drivers/vhost/vhost_net.ko* ]]; }
+core_first() { modprobe -d /build -S "$release" --show-depends vhost_net | grep -q updates/vhost_core; }
+list() { (cd /build/lib/modules && find . -name '*.ko*' | sort); }
+run_make() { make "$1" KDIR="/lib/modules/$release/build" INSTALL_MOD_PATH=/build >/build/log 2>&1 || { cat /build/log; exit 1; }; }
+
+inside() {
+	failed=0
+	release=$1
+	mkdir -p /build/lib/modules/"$release" /build/work
+	cp -r /lib/modules/"$release"/{kernel,modules.*} /build/lib/modules/"$release"/
+	cp -r /src/Kbuild /src/Makefile /src/vhost_* /src/uapi /src/compat /build/work
+	cd /build/work
+	list >/build/before
+	run_make install
+	expect "modprobe takes ours" ours_taken
+	expect "ours comes with vhost_core" core_first
+	run_make uninstall
+	expect "the kernel's own is back" own_taken
+	list >/build/after
+	expect "nothing else changed" cmp /build/before /build/after
+	exit "$failed"
+}
+
+[ "${1:-}" != --inside ] || inside "$2"
+"$LAB_DIR/setup.sh"
+lab_become_root "$@"
+lab_make_tmp install
+trap lab_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+lab_in_root "$LAB_TMP" /src/selftests/lab/test-install.sh --inside "$(lab_release "${1:-6.12}")"

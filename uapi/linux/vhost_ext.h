@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * What the vhost devices of this project offer beyond <linux/vhost.h>.
+ *
+ * All of these are ioctls on an open vhost device node, next to the stock
+ * ones. Like those they may be called by the device's owner only (the process
+ * that did VHOST_SET_OWNER; EPERM otherwise). A kernel whose vhost modules are
+ * not ours answers ENOIOCTLCMD or ENOTTY, which is how to tell.
+ *
+ * Numbers 0xC0 to 0xDF of the vhost ioctl type are used here; the stock
+ * header has come as far as 0x85.
+ */
+#ifndef _UAPI_LINUX_VHOST_EXT_H
+#define _UAPI_LINUX_VHOST_EXT_H
+
+#include <linux/types.h>
+#include <linux/vhost.h>
+
+/**
+ * struct vhost_ext_worker_info - what a worker is and whom it serves
+ * @worker_id: in: which worker (from VHOST_NEW_WORKER or VHOST_GET_VRING_WORKER)
+ * @tid: out: thread id of the worker in the caller's pid namespace, 0 if the
+ *	worker is not visible from there (it is a kernel thread and lives in
+ *	the initial pid namespace)
+ * @vrings: out: number of virtqueues attached to it now
+ * @reserved: out: 0
+ */
+struct vhost_ext_worker_info {
+	__u32 worker_id;
+	__s32 tid;
+	__u32 vrings;
+	__u32 reserved;
+};
+
+/**
+ * struct vhost_ext_worker_affinity - the CPUs a worker may run on
+ * @worker_id: in: which worker
+ * @len: in: size of @mask in bytes, a multiple of 8. A set reads at most the
+ *	kernel's own mask size and requires the rest to be 0; a get wants room
+ *	for the kernel's mask and fills the rest with 0.
+ * @mask: user address of a CPU mask as sched_setaffinity(2) takes it
+ */
+struct vhost_ext_worker_affinity {
+	__u32 worker_id;
+	__u32 len;
+	__aligned_u64 mask;
+};
+
+/*
+ * Read a worker's thread id and load. Since 0.1.
+ * Errors: ENODEV no such worker.
+ */
+#define VHOST_EXT_GET_WORKER_INFO \
+	_IOWR(VHOST_VIRTIO, 0xC0, struct vhost_ext_worker_info)
+
+/*
+ * Pin a worker. The mask is cut to the CPUs that the owner's cpuset allows.
+ * Since 0.1.
+ * Errors: ENODEV no such worker; EINVAL nothing of the mask is left after the
+ * cut, or @len is bad; E2BIG CPUs named that this kernel cannot have.
+ */
+#define VHOST_EXT_SET_WORKER_AFFINITY \
+	_IOW(VHOST_VIRTIO, 0xC1, struct vhost_ext_worker_affinity)
+
+/*
+ * Read a worker's CPU mask. Since 0.1.
+ * Errors: ENODEV no such worker; EINVAL @len too small or not a multiple of 8.
+ */
+#define VHOST_EXT_GET_WORKER_AFFINITY \
+	_IOWR(VHOST_VIRTIO, 0xC2, struct vhost_ext_worker_affinity)
+
+#endif /* _UAPI_LINUX_VHOST_EXT_H */

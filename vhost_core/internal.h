@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Private structures of the core, and under each file's name what it offers
+ * to the others. Beside every field: what protects it.
+ *
+ *	(c)	constant after creation
+ *	(d)	dev->mutex
+ *	(t)	written with dev->mutex and every vq->mutex held ("the tables"),
+ *		read with any one of them
+ *	(q)	vq->mutex
+ *	(m)	dev->miss_lock
+ */
+#ifndef VHOST_INTERNAL_H
+#define VHOST_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/llist.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/ratelimit.h>
+#include <linux/rbtree.h>
+#include <linux/sched.h>
+#include <linux/spinlock.h>
+#include <linux/vhost.h>
+#include <linux/vhost_types.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "vhost_core.h"
+#include "mem.h"
+#include "stats.h"
+#include "ring/ring.h"
+
+/* Descriptors that cross a border of memory regions cost an iovec more. */
+#define VHC_IOV_MAX	(VRING_SEG_MAX + 64)
+
+/**
+ * struct vhc_registration - a registered driver and its device node
+ * @drv: the driver (c)
+ * @misc: the node (c)
+ * @fops: its operations, with the driver's module as owner (c)
+ */
+struct vhc_registration {
+	const struct vhc_driver *drv;
+	struct miscdevice misc;
+	struct file_operations fops;
+};
+
+/**
+ * struct vhc_work - something a worker shall do
+ * @node: entry in the worker's list, in use while @queued
+ * @queued: bit 0: it is in a list
+ * @fn: called on the worker
+ */
+struct vhc_work {
+	struct llist_node node;
+	unsigned long queued;
+	void (*fn)(struct vhc_work *work);
+};
+
+/**
+ * struct vhc_worker - a kernel thread that serves queues of one device
+ * @works: what to do, newest first (lockless)
+ * @task: the thread (c)
+ * @dev: its device (c)
+ * @id: as user space names it (c)
+ * @nr_vqs: queues attached to it (d)
+ * @started: the thread runs on the owner's mm
+ */
+struct vhc_worker {
+	struct llist_head works;
+	struct task_struct *task;
+	struct vhc_dev *dev;
+	u32 id;
+	u32 nr_vqs;
+	struct completion started;
+};
+
+enum vhc_miss_state {
+	VHC_MISS_NONE,
+	VHC_MISS_QUEUED,	/* to be read by the VMM */
+	VHC_MISS_SENT,		/* read, not answered yet */
+};
+
+/**
+ * struct vhc_miss - the one address a queue waits for (m)
+ * @state: whether there is one
+ * @addr: the guest address
+ * @perm: VHC_PERM_* wanted
+ */
+struct vhc_miss {
+	enum vhc_miss_state state;
+	u64 addr;
+	u32 perm;
+};
+
+/**
+ * struct vhc_ring_part - one part of a ring as user space describes it
+ * @addr: user address, or guest address if there is an IOTLB (q)
+ * @page: where each page of it lives, when scattered (q)
+ * @nr_page: size of @page (q)
+ */
+struct vhc_ring_part {
+	u64 addr;
+	void __user **page;
+	u32 nr_page;
+};
+
+enum vhc_vq_state {
+	VHC_VQ_STOPPED,
+	VHC_VQ_RUNNING,
+	VHC_VQ_BROKEN,
+};
+
+struct vhc_vq {
+	/* What a turn touches first. */
+	struct mutex mutex;
+	struct vhc_dev *dev;			/* (c) */
+	u32 index;				/* (c) */
+	enum vhc_vq_state state;		/* (q) */
+	bool mapped;				/* (q) ring.{desc,avail,used} are valid */
+	bool started;				/* (q) the ring's indices were taken up */
+	bool log_used;				/* (q) VHOST_VRING_F_LOG */
+	bool kicked;				/* set by kicks, cleared by turns; lockless */
+	u32 busyloop_us;			/* (q) */
+	struct vhc_work work;
+	struct vhc_worker __rcu *worker;	/* (d) and RCU */
+	void *priv;				/* (q) the device module's */
+
+	struct vring_dev ring;			/* (q) */
+	struct vring_batch batch;		/* (q) */
+	struct vhc_region cache;		/* (q) last region met */
+	struct iovec *iov;			/* (q) */
+	struct vhc_chain chain[VHC_BATCH];	/* (q) */
+
+	spinlock_t call_lock;
+	struct eventfd_ctx *call;		/* call_lock */
+	bool call_missed;			/* call_lock: a signal found no eventfd */
+	struct eventfd_ctx *err;		/* (q) */
+	struct file *kick;			/* (q) */
+	struct vhc_poll kick_poll;		/* (q) */
+
+	u64 log_addr;				/* (q) guest address of the used ring */
+	u16 base;				/* (q) where to start */
+	bool addr_set;				/* (q) */
+	struct vhc_ring_part desc;		/* (q) */
+	struct vhc_ring_part avail;		/* (q) */
+	struct vhc_ring_part used;		/* (q) */
+	struct vhc_miss miss;			/* (m) */
+
+	u64 counter[VHC_C_NR];			/* (q); kicks: lock of the eventfd */
+	u64 *rejected;				/* (q) by rejection */
+	u64 *drv_counter;			/* (q) by the driver's index */
+};
+
+struct vhc_iotlb {
+	struct rb_root_cached root;
+	struct list_head list;			/* oldest first */
+	u32 nr;
+};
+
+struct vhc_dev {
+	struct mutex mutex;
+	const struct vhc_driver *drv;		/* (c) */
+	struct vhc_vq *vqs;			/* (c) drv->nr_vqs of them */
+	void *priv;				/* (c) after open */
+
+	struct mm_struct *mm;			/* (d) the owner's, NULL without one */
+	pid_t owner_pid;			/* (d) */
+	char owner_comm[TASK_COMM_LEN];		/* (d) */
+	struct xarray workers;			/* (d) by id */
+	u32 nr_workers;				/* (d) */
+	struct dentry *debugfs;			/* (d) */
+
+	u64 features[VHC_FEATURE_WORDS];	/* (t) */
+	u64 backend_features;			/* (d) */
+	struct vhc_mem *mem;			/* (t) */
+	struct vhc_iotlb *iotlb;		/* (t) NULL without ACCESS_PLATFORM */
+	unsigned long __user *log_base;		/* (t) */
+	u64 log_bytes;				/* (t) what of it was checked */
+	bool log_all;				/* (t) VHOST_F_LOG_ALL */
+	struct eventfd_ctx *log_call;		/* (t) */
+
+	spinlock_t miss_lock;
+	wait_queue_head_t miss_wait;		/* readers and pollers */
+	u32 miss_next;				/* (m) queue to look at first */
+	bool batch;				/* (d) between BATCH_BEGIN and _END */
+
+	struct ratelimit_state log_limit;
+};
+
+/* main.c: module parameters */
+extern unsigned int vhc_max_mem_regions;
+extern unsigned int vhc_max_iotlb_entries;
+extern bool vhc_worker_per_queue;
+
+/* dev.c */
+void vhc_dev_lock_vqs(struct vhc_dev *dev);
+void vhc_dev_unlock_vqs(struct vhc_dev *dev);
+bool vhc_dev_is_owner(const struct vhc_dev *dev);
+int vhc_dev_set_owner(struct vhc_dev *dev);
+int vhc_dev_reset_owner(struct vhc_dev *dev);
+int vhc_dev_set_features(struct vhc_dev *dev, const u64 *features);
+int vhc_dev_set_mem(struct vhc_dev *dev, struct vhc_mem *mem);
+u64 vhc_dev_offered(const struct vhc_dev *dev, unsigned int word);
+
+/* ioctl.c */
+long vhc_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* iotlb.c */
+struct vhc_iotlb *vhc_iotlb_create(void);
+void vhc_iotlb_destroy(struct vhc_iotlb *tlb);
+bool vhc_iotlb_find(struct vhc_iotlb *tlb, u64 addr, struct vhc_region *region);
+void vhc_iotlb_miss(struct vhc_vq *vq, u64 addr, u32 perm);
+void vhc_iotlb_forget(struct vhc_vq *vq);
+ssize_t vhc_iotlb_read(struct kiocb *iocb, struct iov_iter *to);
+ssize_t vhc_iotlb_write(struct kiocb *iocb, struct iov_iter *from);
+__poll_t vhc_iotlb_poll(struct file *file, poll_table *wait);
+
+/* vq.c */
+int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index);
+void vhc_vq_free(struct vhc_vq *vq);
+void vhc_vq_reset(struct vhc_vq *vq);
+void vhc_vq_remap(struct vhc_vq *vq);
+bool vhc_vq_ready(struct vhc_vq *vq);
+int vhc_vq_kick_enable(struct vhc_vq *vq);
+int vhc_vq_kick_disable(struct vhc_vq *vq);
+int vhc_vq_has_avail(struct vhc_vq *vq);
+void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection);
+const char *vhc_vq_name(const struct vhc_vq *vq);
+
+/* worker.c */
+int vhc_worker_create(struct vhc_dev *dev, const char *suffix, struct vhc_worker **out);
+int vhc_worker_free(struct vhc_dev *dev, u32 id);
+void vhc_worker_free_all(struct vhc_dev *dev);
+struct vhc_worker *vhc_worker_find(struct vhc_dev *dev, u32 id);
+void vhc_worker_attach(struct vhc_vq *vq, struct vhc_worker *worker);
+struct vhc_worker *vhc_worker_of(struct vhc_vq *vq);
+bool vhc_worker_has_work(struct vhc_vq *vq);
+int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask);
+void vhc_worker_flush(struct vhc_worker *worker);
+
+/* notify.c */
+int vhc_notify_set_kick(struct vhc_vq *vq, int fd);
+int vhc_notify_set_call(struct vhc_vq *vq, int fd);
+int vhc_notify_set_err(struct vhc_vq *vq, int fd);
+void vhc_notify_signal(struct vhc_vq *vq);
+void vhc_notify_error(struct vhc_vq *vq);
+bool vhc_notify_busy_poll(struct vhc_vq *vq, bool avail);
+void vhc_notify_run(struct vhc_work *work);
+void vhc_notify_reset(struct vhc_vq *vq);
+
+/* log.c */
+int vhc_log_set_base(struct vhc_dev *dev, u64 base);
+bool vhc_log_covers(const struct vhc_dev *dev, const struct vhc_mem *mem,
+		    u64 base, u64 *bytes);
+int vhc_log_user(struct vhc_dev *dev, u64 user, u64 len);
+int vhc_log_chain(struct vhc_dev *dev, const struct vhc_chain *c);
+int vhc_log_used(struct vhc_vq *vq, u32 off, u32 len);
+
+/* stats.c */
+const char *vhc_stats_rejection(const struct vhc_vq *vq, unsigned int rejection,
+				const char **text);
+unsigned int vhc_stats_nr_rejections(const struct vhc_driver *drv);
+void vhc_stats_add_dev(struct vhc_dev *dev);
+void vhc_stats_remove_dev(struct vhc_dev *dev);
+void vhc_stats_init(void);
+void vhc_stats_exit(void);
+
+static inline void vhc_count(struct vhc_vq *vq, enum vhc_counter c, u64 n)
+{
+	vq->counter[c] += n;
+}
+
+#endif /* VHOST_INTERNAL_H */

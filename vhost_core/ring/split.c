@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Split virtqueues: virtio 1.3, section 2.7.
+ *
+ *	descriptor table	available ring		used ring
+ *	{addr, len,		flags			flags
+ *	 flags, next} * num	idx			idx
+ *				ring[num]		{id, len} ring[num]
+ *				used_event		avail_event
+ */
+#include "ring.h"
+
+/* Byte offsets inside the available and the used ring. */
+#define RING_FLAGS	0u
+#define RING_IDX	2u
+#define RING_ENTRIES	4u
+
+static inline u32 slot(const struct vring_dev *r, u16 idx)
+{
+	return idx & (r->num - 1);
+}
+
+static inline vring_ptr avail_entry(const struct vring_dev *r, u16 idx)
+{
+	return vring_at(&r->avail, RING_ENTRIES + 2 * slot(r, idx));
+}
+
+/* Where the guest says at which used index it wants its interrupt. */
+static inline vring_ptr used_event(const struct vring_dev *r)
+{
+	return vring_at(&r->avail, RING_ENTRIES + 2 * r->num);
+}
+
+/* Where we say at which available index we want our kick. */
+static inline vring_ptr avail_event(const struct vring_dev *r)
+{
+	return vring_at(&r->used, RING_ENTRIES + 8 * r->num);
+}
+
+/* One 16-bit load and one 16-bit store, each in a window of its own. */
+static int load16(vring_ptr ptr, u16 *val)
+{
+	u16 v;
+
+	if (!vring_access_begin(ptr, sizeof(v)))
+		return -VRING_E_FAULT;
+	vring_get16(v, ptr, fault);
+	vring_access_end();
+	*val = v;
+	return 0;
+fault:
+	vring_access_end();
+	return -VRING_E_FAULT;
+}
+
+static int store16(vring_ptr ptr, u16 val)
+{
+	if (!vring_access_begin(ptr, sizeof(val)))
+		return -VRING_E_FAULT;
+	vring_put16(val, ptr, fault);
+	vring_access_end();
+	return 0;
+fault:
+	vring_access_end();
+	return -VRING_E_FAULT;
+}
+
+/* Load the available index. What is at it and behind is read afterwards. */
+static int load_avail_idx(struct vring_dev *r)
+{
+	u16 idx;
+	int err;
+
+	err = load16(vring_at(&r->avail, RING_IDX), &idx);
+	if (err)
+		return err;
+	if ((u16)(idx - r->last_avail) > r->num)
+		return -VRING_E_AVAIL_IDX;
+	r->avail_idx = idx;
+	/* Pairs with the guest's barrier between its ring entries and idx. */
+	vring_rmb();
+	return 0;
+}
+
+int vring_split_start(struct vring_dev *r, u16 last_avail)
+{
+	u16 idx;
+	int err;
+
+	err = load16(vring_at(&r->used, RING_IDX), &idx);
+	if (err)
+		return err;
+	r->last_avail = last_avail;
+	r->avail_idx = last_avail;
+	r->last_used = idx;
+	r->published = idx;
+	r->signalled_valid = false;
+	r->nr_pend = 0;
+	r->used_flags = 0;
+	return store16(vring_at(&r->used, RING_FLAGS), 0);
+}
+
+/*
+ * One window: @max heads, and for each the raw descriptors of its chain. Only
+ * what keeps the walk inside the table is checked here.
+ *
+ * Return: number of chains, or the negative of an enum vring_error if the
+ * first of them cannot be had.
+ */
+static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int max)
+{
+	const u32 mask = r->num - 1;
+	/* Pointers, not indices: checks of these would be calls in the window. */
+	struct vring_chain *c = b->chain;
+	unsigned int i, nr_seg = 0;
+	int err = 0;
+
+	if (!vring_access_begin(vring_at(&r->avail, 0), sizeof(u16)))
+		return -VRING_E_FAULT;
+
+	for (i = 0; i < max; i++, c++) {
+		unsigned int first = nr_seg;
+		u16 idx;
+
+		vring_get16(idx, avail_entry(r, r->last_avail + i), fault);
+		if (unlikely(idx > mask)) {
+			err = -VRING_E_HEAD;
+			break;
+		}
+		c->id = idx;
+		for (;;) {
+			struct vring_seg *s = &b->seg[nr_seg];
+			vring_ptr desc;
+			u64 word;
+
+			if (unlikely(nr_seg == VRING_SEG_MAX)) {
+				err = -VRING_E_SEGS;
+				break;
+			}
+			/*
+			 * The mask changes nothing for an index that passed
+			 * the check; it binds a mispredicted one, too.
+			 */
+			desc = vring_at(&r->desc, (idx & mask) * 16);
+			vring_get64(s->addr, desc, fault);
+			vring_get64(word, desc + 8, fault);
+			s->len = (u32)word;
+			s->flags = (u16)(word >> 32);
+			s->next = (u16)(word >> 48);
+			nr_seg++;
+			if (likely(!(s->flags & VRING_D_NEXT)) ||
+			    (s->flags & VRING_D_INDIRECT))
+				break;
+			idx = s->next;
+			if (unlikely(idx > mask)) {
+				err = -VRING_E_NEXT;
+				break;
+			}
+			if (unlikely(nr_seg - first == r->num)) {
+				err = -VRING_E_LOOP;
+				break;
+			}
+		}
+		if (unlikely(err)) {
+			nr_seg = first;
+			break;
+		}
+		c->seg = first;
+		c->nr_seg = nr_seg - first;
+	}
+	vring_access_end();
+
+	b->nr_seg = nr_seg;
+	return i ? (int)i : err;
+fault:
+	vring_access_end();
+	return -VRING_E_FAULT;
+}
+
+int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int max)
+{
+	u16 avail = r->avail_idx - r->last_avail;
+	u16 i;
+	int n;
+
+	b->nr = 0;
+	b->nr_seg = 0;
+	if (!avail) {
+		int err = load_avail_idx(r);
+
+		if (err)
+			return err;
+		avail = r->avail_idx - r->last_avail;
+		if (!avail)
+			return 0;
+	}
+
+	n = gather(r, b, min3(max, (unsigned int)avail, (unsigned int)VRING_BATCH));
+	if (n <= 0)
+		return n;
+	b->nr = n;
+	for (i = 0; i < b->nr; i++) {
+		int err = vring_chain_check(r, b, i);
+
+		if (likely(!err))
+			continue;
+		if (err < 0 && !i)
+			return err;
+		b->nr = i;
+	}
+	r->last_avail += b->nr;
+	return b->nr;
+}
+
+void vring_split_unfetch(struct vring_dev *r, u16 n)
+{
+	r->last_avail -= n;
+}
+
+/* Store the recorded entries; the index is not touched. */
+static int store_pending(struct vring_dev *r)
+{
+	const struct vring_done *done = r->pend;
+	u16 at = r->last_used - r->nr_pend;
+	u16 i;
+
+	if (!vring_access_begin(vring_at(&r->used, 0), sizeof(u16)))
+		return -VRING_E_FAULT;
+	for (i = 0; i < r->nr_pend; i++, done++) {
+		u32 off = RING_ENTRIES + 8 * slot(r, at + i);
+
+		/*
+		 * Two stores: an entry is aligned to 4 bytes only, and its
+		 * second half may lie in the next page.
+		 */
+		vring_put32(done->id, vring_at(&r->used, off), fault);
+		vring_put32(done->len, vring_at(&r->used, off + 4), fault);
+	}
+	vring_access_end();
+	r->nr_pend = 0;
+	return 0;
+fault:
+	vring_access_end();
+	return -VRING_E_FAULT;
+}
+
+int vring_split_put(struct vring_dev *r, u16 id, u32 len)
+{
+	/* More entries than the ring has would overwrite unseen ones. */
+	if (unlikely((u16)(r->last_used - r->published) >= r->num))
+		return -VRING_E_USED_OVERFLOW;
+	if (unlikely(r->nr_pend == VRING_BATCH)) {
+		int err = store_pending(r);
+
+		if (err)
+			return err;
+	}
+	r->pend[r->nr_pend].id = id;
+	r->pend[r->nr_pend].len = len;
+	r->nr_pend++;
+	r->last_used++;
+	return 0;
+}
+
+int vring_split_publish(struct vring_dev *r)
+{
+	u16 n = r->last_used - r->published;
+	int err;
+
+	if (!n)
+		return 0;
+	if (r->nr_pend) {
+		err = store_pending(r);
+		if (err)
+			return err;
+	}
+	/*
+	 * Used entries, and the data that they speak of, before the index.
+	 * Pairs with the guest's barrier between loading idx and the entries.
+	 */
+	vring_wmb();
+	err = store16(vring_at(&r->used, RING_IDX), r->last_used);
+	if (err)
+		return err;
+	r->published = r->last_used;
+	/*
+	 * After 2^16 entries without a decision the comparison in
+	 * need_signal would be fooled by the wrap.
+	 */
+	if (unlikely((u16)(r->published - r->signalled) < n))
+		r->signalled_valid = false;
+	return n;
+}
+
+int vring_split_need_signal(struct vring_dev *r)
+{
+	u16 old = r->signalled, new = r->published;
+	bool valid = r->signalled_valid;
+	u16 val;
+	int err;
+
+	/*
+	 * Store of the used index before the load of the guest's wish. Pairs
+	 * with the guest's barrier between storing its wish and checking the
+	 * used index again.
+	 */
+	vring_mb();
+
+	if (unlikely(r->notify_on_empty)) {
+		err = vring_split_has_avail(r);
+		if (err < 0)
+			return err;
+		if (!err)
+			return 1;
+	}
+
+	if (!r->event_idx) {
+		err = load16(vring_at(&r->avail, RING_FLAGS), &val);
+		if (err)
+			return err;
+		return !(val & VRING_AVAIL_NO_INTERRUPT);
+	}
+
+	err = load16(used_event(r), &val);
+	if (err)
+		return err;
+	r->signalled = new;
+	r->signalled_valid = true;
+	/* Did the index move past the event, that is old <= event < new? */
+	return !valid || (u16)(new - val - 1) < (u16)(new - old);
+}
+
+int vring_split_kick_disable(struct vring_dev *r)
+{
+	/* With event indices silence needs nothing: ours is out of date. */
+	if (r->event_idx || r->used_flags & VRING_USED_NO_NOTIFY)
+		return 0;
+	r->used_flags |= VRING_USED_NO_NOTIFY;
+	return store16(vring_at(&r->used, RING_FLAGS), r->used_flags);
+}
+
+int vring_split_kick_enable(struct vring_dev *r)
+{
+	int err;
+
+	if (r->event_idx) {
+		err = store16(avail_event(r), r->last_avail);
+	} else {
+		r->used_flags &= ~VRING_USED_NO_NOTIFY;
+		err = store16(vring_at(&r->used, RING_FLAGS), r->used_flags);
+	}
+	if (err)
+		return err;
+	/*
+	 * Store of our wish before the load of the available index. Pairs with
+	 * the guest's barrier between storing its index and reading our wish.
+	 */
+	vring_mb();
+	return vring_split_has_avail(r);
+}
+
+int vring_split_has_avail(struct vring_dev *r)
+{
+	int err;
+
+	if (r->avail_idx != r->last_avail)
+		return 1;
+	err = load_avail_idx(r);
+	if (err)
+		return err;
+	return r->avail_idx != r->last_avail;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Counters and their names, and the files in debugfs that show them:
+ *
+ *	vhost/<owner's pid>-<device>-<n>/info	the device
+ *	vhost/<owner's pid>-<device>-<n>/vq<i>	state and counters of queue i
+ *
+ * Every line is "name value".
+ */
+#include <linux/debugfs.h>
+#include <linux/kernel.h>
+#include <linux/seq_file.h>
+
+#include "internal.h"
+
+static struct dentry *root;
+static atomic_t next_id = ATOMIC_INIT(0);
+
+static const struct vhc_name counters[] = {
+#define X(NAME, name, text) [VHC_C_##NAME] = { #name, text },
+	VHC_COUNTERS(X)
+#undef X
+};
+
+static const struct vhc_name rejections[] = {
+#define X(NAME, name, text) [VRING_E_##NAME] = { #name, text },
+	VRING_ERRORS(X)
+#undef X
+#define X(NAME, name, text) [VHC_R_##NAME] = { #name, text },
+	VHC_REJECTIONS(X)
+#undef X
+};
+
+static const struct vhc_name *rejection(const struct vhc_driver *drv, unsigned int i)
+{
+	return i < VHC_R_DRIVER ? &rejections[i] : &drv->rejections[i - VHC_R_DRIVER];
+}
+
+/* How many the core and a driver have together; slot 0 is not used. */
+unsigned int vhc_stats_nr_rejections(const struct vhc_driver *drv)
+{
+	return VHC_R_DRIVER + drv->nr_rejections;
+}
+
+const char *vhc_stats_rejection(const struct vhc_vq *vq, unsigned int i,
+				const char **text)
+{
+	const struct vhc_name *r = rejection(vq->dev->drv, i);
+
+	if (text)
+		*text = r->text;
+	return r->name;
+}
+
+static const char *state_name(enum vhc_vq_state state)
+{
+	switch (state) {
+	case VHC_VQ_STOPPED:
+		return "stopped";
+	case VHC_VQ_RUNNING:
+		return "running";
+	case VHC_VQ_BROKEN:
+		return "broken";
+	}
+	return "unknown";
+}
+
+static int worker_tid(struct vhc_vq *vq)
+{
+	struct vhc_worker *worker;
+	int tid = 0;
+
+	rcu_read_lock();
+	worker = rcu_dereference(vq->worker);
+	if (worker)
+		tid = task_pid_nr(worker->task);
+	rcu_read_unlock();
+	return tid;
+}
+
+static int vq_show(struct seq_file *m, void *unused)
+{
+	struct vhc_vq *vq = m->private;
+	const struct vhc_driver *drv = vq->dev->drv;
+	unsigned int i;
+
+	mutex_lock(&vq->mutex);
+	seq_printf(m, "name %s\n", vhc_vq_name(vq));
+	seq_printf(m, "state %s\n", state_name(vq->state));
+	seq_printf(m, "size %u\n", vq->ring.num);
+	seq_printf(m, "last_avail %u\n", vq->started ? vq->ring.last_avail : vq->base);
+	seq_printf(m, "last_used %u\n", vq->ring.last_used);
+	seq_printf(m, "worker_tid %d\n", worker_tid(vq));
+	for (i = 0; i < VHC_C_NR; i++)
+		seq_printf(m, "%s %llu\n", counters[i].name, vq->counter[i]);
+	for (i = VRING_OK + 1; i < vhc_stats_nr_rejections(drv); i++) {
+		if (i == VHC_R_FIRST)
+			continue;
+		seq_printf(m, "%s %llu\n", rejection(drv, i)->name, vq->rejected[i]);
+	}
+	for (i = 0; i < drv->nr_counters; i++)
+		seq_printf(m, "%s %llu\n", drv->counters[i].name, vq->drv_counter[i]);
+	mutex_unlock(&vq->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vq);
+
+static int info_show(struct seq_file *m, void *unused)
+{
+	struct vhc_dev *dev = m->private;
+	unsigned int nr_iotlb;
+	unsigned int nr_mem;
+	struct vhc_vq *vq = &dev->vqs[0];
+
+	/* Any queue's lock holds the tables still; the device's may be busy. */
+	mutex_lock(&vq->mutex);
+	nr_mem = dev->mem ? dev->mem->nr : 0;
+	nr_iotlb = dev->iotlb ? dev->iotlb->nr : 0;
+	seq_printf(m, "owner %d\n", dev->owner_pid);
+	seq_printf(m, "comm %s\n", dev->owner_comm);
+	seq_printf(m, "device %s\n", dev->drv->node);
+	seq_printf(m, "features 0x%llx\n", dev->features[0]);
+	seq_printf(m, "features_high 0x%llx\n", dev->features[1]);
+	seq_printf(m, "memory_regions %u\n", nr_mem);
+	seq_printf(m, "iotlb_entries %u\n", nr_iotlb);
+	seq_printf(m, "workers %u\n", READ_ONCE(dev->nr_workers));
+	mutex_unlock(&vq->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(info);
+
+/* Device locked. Files are for the admin's eyes: failing to make them is fine. */
+void vhc_stats_add_dev(struct vhc_dev *dev)
+{
+	char name[48];
+	unsigned int i;
+
+	snprintf(name, sizeof(name), "%d-%s-%d", dev->owner_pid, dev->drv->name,
+		 atomic_inc_return(&next_id));
+	dev->debugfs = debugfs_create_dir(name, root);
+	debugfs_create_file("info", 0400, dev->debugfs, dev, &info_fops);
+	for (i = 0; i < dev->drv->nr_vqs; i++) {
+		snprintf(name, sizeof(name), "vq%u", i);
+		debugfs_create_file(name, 0400, dev->debugfs, &dev->vqs[i], &vq_fops);
+	}
+}
+
+/* Waits for readers: not with a queue locked. */
+void vhc_stats_remove_dev(struct vhc_dev *dev)
+{
+	debugfs_remove(dev->debugfs);
+	dev->debugfs = NULL;
+}
+
+void vhc_stats_init(void)
+{
+	root = debugfs_create_dir("vhost", NULL);
+}
+
+void vhc_stats_exit(void)
+{
+	debugfs_remove(root);
+}

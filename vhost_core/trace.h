@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Tracepoints, system "vhost". Every event names the owner's process id, the
+ * kind of device and the queue.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM vhost
+
+#if !defined(VHOST_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define VHOST_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "internal.h"
+
+#define VHC_TRACE_FIELDS						\
+	__field(int, owner)						\
+	__field(unsigned int, vq)					\
+	__string(dev, vq->dev->drv->name)
+
+#define VHC_TRACE_ASSIGN						\
+	__entry->owner = vq->dev->owner_pid;				\
+	__entry->vq = vq->index;					\
+	__assign_str(dev)
+
+#define VHC_TRACE_FMT	"owner=%d dev=%s vq=%u"
+#define VHC_TRACE_ARGS	__entry->owner, __get_str(dev), __entry->vq
+
+DECLARE_EVENT_CLASS(vhost_vq,
+	TP_PROTO(const struct vhc_vq *vq),
+	TP_ARGS(vq),
+	TP_STRUCT__entry(VHC_TRACE_FIELDS),
+	TP_fast_assign(VHC_TRACE_ASSIGN;),
+	TP_printk(VHC_TRACE_FMT, VHC_TRACE_ARGS)
+);
+
+/* The guest notified us. */
+DEFINE_EVENT(vhost_vq, vhost_kick,
+	TP_PROTO(const struct vhc_vq *vq), TP_ARGS(vq));
+
+/* A turn of the queue begins on its worker. */
+DEFINE_EVENT(vhost_vq, vhost_run,
+	TP_PROTO(const struct vhc_vq *vq), TP_ARGS(vq));
+
+/* The guest is interrupted. */
+DEFINE_EVENT(vhost_vq, vhost_signal,
+	TP_PROTO(const struct vhc_vq *vq), TP_ARGS(vq));
+
+DECLARE_EVENT_CLASS(vhost_vq_value,
+	TP_PROTO(const struct vhc_vq *vq, int value),
+	TP_ARGS(vq, value),
+	TP_STRUCT__entry(
+		VHC_TRACE_FIELDS
+		__field(int, value)
+	),
+	TP_fast_assign(
+		VHC_TRACE_ASSIGN;
+		__entry->value = value;
+	),
+	TP_printk(VHC_TRACE_FMT " value=%d", VHC_TRACE_ARGS, __entry->value)
+);
+
+/* Work was queued for the worker; value: its thread id. */
+DEFINE_EVENT(vhost_vq_value, vhost_wake,
+	TP_PROTO(const struct vhc_vq *vq, int value), TP_ARGS(vq, value));
+
+/* A batch was fetched; value: chains. */
+DEFINE_EVENT(vhost_vq_value, vhost_fetch,
+	TP_PROTO(const struct vhc_vq *vq, int value), TP_ARGS(vq, value));
+
+/* Used entries were published; value: chains. */
+DEFINE_EVENT(vhost_vq_value, vhost_publish,
+	TP_PROTO(const struct vhc_vq *vq, int value), TP_ARGS(vq, value));
+
+/* Busy polling begins; value: 1 if it waits for the guest. */
+DEFINE_EVENT(vhost_vq_value, vhost_poll_begin,
+	TP_PROTO(const struct vhc_vq *vq, int value), TP_ARGS(vq, value));
+
+/* Busy polling ends; value: 1 if it found something. */
+DEFINE_EVENT(vhost_vq_value, vhost_poll_end,
+	TP_PROTO(const struct vhc_vq *vq, int value), TP_ARGS(vq, value));
+
+/* Something malformed was rejected; name: as the counter is called. */
+TRACE_EVENT(vhost_reject,
+	TP_PROTO(const struct vhc_vq *vq, const char *name),
+	TP_ARGS(vq, name),
+	TP_STRUCT__entry(
+		VHC_TRACE_FIELDS
+		__string(name, name)
+	),
+	TP_fast_assign(
+		VHC_TRACE_ASSIGN;
+		__assign_str(name);
+	),
+	TP_printk(VHC_TRACE_FMT " name=%s", VHC_TRACE_ARGS, __get_str(name))
+);
+
+#endif /* VHOST_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

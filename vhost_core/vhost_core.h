@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a device module (vhost_net, ...) sees of the core. The only header of
+ * the core that it includes.
+ *
+ * A module describes itself in a struct vhc_driver and registers it; the core
+ * makes the device node, speaks the ioctl dialect, owns the virtqueues, and
+ * calls back. The module's data path is its run() callback: one turn of one
+ * virtqueue, on a worker that uses the owner's mm, with the queue locked:
+ *
+ *	vhc_vq_fetch()		a batch of chains, as iovecs of user memory
+ *	(copy)			vhc_copy_from_user(), iov_iter, ...
+ *	vhc_vq_put()		record them as used
+ *	vhc_vq_publish()	show them to the guest, interrupt it if it wants
+ *	vhc_vq_unfetch()	give back what was not used
+ *
+ * Nothing that vhc_vq_fetch() returned may be used after run() returns: memory
+ * table and IOTLB may change between turns, and never during one.
+ */
+#ifndef VHOST_CORE_H
+#define VHOST_CORE_H
+
+#include <linux/poll.h>
+#include <linux/types.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <linux/unaligned.h>
+
+struct file;
+struct module;
+struct vhc_dev;
+struct vhc_vq;
+
+/* Chains that one vhc_vq_fetch() may return. */
+#define VHC_BATCH	64
+
+/* Words of a feature set: bits 0 to 127. */
+#define VHC_FEATURE_WORDS	2
+
+/**
+ * enum vhc_verdict - how a turn ended
+ * @VHC_MORE: the turn was long enough, there is more to do: come back soon
+ * @VHC_WAIT_GUEST: nothing to do until the guest adds chains
+ * @VHC_WAIT_BACKEND: nothing to do until vhc_vq_wake() or a vhc_poll fires
+ */
+enum vhc_verdict {
+	VHC_MORE,
+	VHC_WAIT_GUEST,
+	VHC_WAIT_BACKEND,
+};
+
+/**
+ * struct vhc_name - a counter or a rejection of a device module
+ * @name: as it appears in files and tracepoints
+ * @text: what it means
+ */
+struct vhc_name {
+	const char *name;
+	const char *text;
+};
+
+/**
+ * struct vhc_driver - a kind of vhost device
+ * @owner: the module
+ * @name: short name, for workers, log lines and debugfs: "net"
+ * @node: name of the device node: "vhost-net"
+ * @minor: its misc minor
+ * @nr_vqs: number of virtqueues
+ * @vq_names: a short name for each
+ * @features: feature bits it offers beside the core's own
+ * @rejections: ways in which a request can be bad that the core knows not of
+ * @nr_rejections: how many
+ * @counters: counters of its own, one set for each queue
+ * @nr_counters: how many
+ * @open: a device was opened; set vhc_dev_set_priv(). May sleep.
+ * @release: it is closed, its queues are stopped; free what open made. May
+ *	sleep.
+ * @reset: detach all backends, as for a new owner. Device locked, may sleep.
+ * @set_features: features were agreed on. Device and all queues locked, none
+ *	runs unless only VHOST_F_LOG_ALL changed.
+ * @ioctl: the module's own ioctls. Device locked, caller is the owner. Returns
+ *	-ENOIOCTLCMD for what it does not know.
+ * @run: one turn of a running queue. Queue locked, on the worker, may sleep.
+ */
+struct vhc_driver {
+	struct module *owner;
+	const char *name;
+	const char *node;
+	int minor;
+	unsigned int nr_vqs;
+	const char *const *vq_names;
+	u64 features[VHC_FEATURE_WORDS];
+	const struct vhc_name *rejections;
+	unsigned int nr_rejections;
+	const struct vhc_name *counters;
+	unsigned int nr_counters;
+	int (*open)(struct vhc_dev *dev);
+	void (*release)(struct vhc_dev *dev);
+	void (*reset)(struct vhc_dev *dev);
+	void (*set_features)(struct vhc_dev *dev);
+	long (*ioctl)(struct vhc_dev *dev, unsigned int cmd, void __user *arg);
+	enum vhc_verdict (*run)(struct vhc_vq *vq);
+};
+
+/**
+ * struct vhc_chain - one buffer of the guest, translated
+ * @iov: its parts in the owner's memory: @nr_out to read, then @nr_in to write
+ * @id: the ring's name for it
+ * @nr_out: parts that the device reads
+ * @nr_in: parts that the device writes
+ * @out_len: bytes in those that the device reads
+ * @in_len: bytes in those that the device writes
+ * @written: set by the device module before vhc_vq_put(): bytes it wrote
+ */
+struct vhc_chain {
+	struct iovec *iov;
+	u16 id;
+	u16 nr_out;
+	u16 nr_in;
+	u32 out_len;
+	u32 in_len;
+	u32 written;
+};
+
+/* Registration: main.c, dev.c */
+struct vhc_registration;
+struct vhc_registration *vhc_register(const struct vhc_driver *drv);
+void vhc_unregister(struct vhc_registration *reg);
+
+/* Devices: dev.c */
+void vhc_dev_set_priv(struct vhc_dev *dev, void *priv);
+void *vhc_dev_priv(const struct vhc_dev *dev);
+struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index);
+bool vhc_dev_has_feature(const struct vhc_dev *dev, unsigned int bit);
+
+/* Virtqueues: vq.c */
+unsigned int vhc_vq_index(const struct vhc_vq *vq);
+unsigned int vhc_vq_size(const struct vhc_vq *vq);
+void vhc_vq_set_priv(struct vhc_vq *vq, void *priv);
+void *vhc_vq_priv(const struct vhc_vq *vq);
+void vhc_vq_lock(struct vhc_vq *vq);
+void vhc_vq_unlock(struct vhc_vq *vq);
+int vhc_vq_start(struct vhc_vq *vq);
+void vhc_vq_stop(struct vhc_vq *vq);
+void vhc_vq_flush(struct vhc_vq *vq);
+void vhc_vq_wake(struct vhc_vq *vq);
+int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains);
+void vhc_vq_unfetch(struct vhc_vq *vq, unsigned int n);
+int vhc_vq_put(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n);
+int vhc_vq_publish(struct vhc_vq *vq);
+void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection);
+void vhc_vq_data_fault(struct vhc_vq *vq);
+void vhc_vq_count(struct vhc_vq *vq, unsigned int counter, u64 n);
+
+/**
+ * struct vhc_poll - a lasting wait entry on a file: its event wakes a queue
+ *
+ * Added once when a backend is attached, not torn down for every burst.
+ */
+struct vhc_poll {
+	poll_table table;
+	wait_queue_entry_t wait;
+	wait_queue_head_t *head;
+	struct vhc_vq *vq;
+	__poll_t mask;
+	bool kick;
+};
+
+/* notify.c */
+void vhc_poll_init(struct vhc_poll *poll, struct vhc_vq *vq, __poll_t mask);
+int vhc_poll_start(struct vhc_poll *poll, struct file *file);
+void vhc_poll_stop(struct vhc_poll *poll);
+
+/* Up to here a copy by single loads and stores, inlined, is cheaper. */
+#define VHC_SMALL_COPY	128
+
+/* One step of such a copy: all words of a type that fit. */
+#define VHC_COPY_IN(type, dst, src, len, label)				\
+	while ((len) >= sizeof(type)) {					\
+		type _word;						\
+									\
+		unsafe_get_user(_word, (const type __user *)(src), label); \
+		put_unaligned(_word, (type *)(dst));			\
+		(dst) += sizeof(type);					\
+		(src) += sizeof(type);					\
+		(len) -= sizeof(type);					\
+	}
+
+/**
+ * vhc_copy_from_user() - copy from a part of a chain
+ * @dst: kernel memory
+ * @src: address inside an iovec of a chain
+ * @len: bytes, all of them inside that iovec
+ *
+ * The range was checked with access_ok() when the guest's memory was set, and
+ * speculation was fenced when the batch was translated. @len was just compared
+ * with the size of @dst by the caller, which is what the walk of
+ * CONFIG_HARDENED_USERCOPY would find out at many times the cost.
+ *
+ * Context: the worker's, or any that uses the owner's mm. May sleep.
+ * Return: false on a fault.
+ */
+static __always_inline bool vhc_copy_from_user(void *dst, const void __user *src,
+					       size_t len)
+{
+	if (len > VHC_SMALL_COPY)
+		return !raw_copy_from_user(dst, src, len);
+	if (!user_access_begin(src, len))
+		return false;
+	VHC_COPY_IN(u64, dst, src, len, fault);
+	VHC_COPY_IN(u16, dst, src, len, fault);
+	VHC_COPY_IN(u8, dst, src, len, fault);
+	user_access_end();
+	return true;
+fault:
+	user_access_end();
+	return false;
+}
+
+#endif /* VHOST_CORE_H */

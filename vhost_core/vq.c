@@ -1,0 +1,777 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A virtqueue: ring + memory + notification, joined into the verbs that device
+ * modules call.
+ *
+ * Everything here runs with the queue locked. While it is, memory table and
+ * IOTLB stand still (see internal.h), so that a translation made in a turn is
+ * good to its end.
+ */
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+#include "trace.h"
+
+/*
+ * Layouts are chosen here and nowhere else, once a batch, by a switch that
+ * names both functions. Until packed rings come there is one to name.
+ */
+static int ring_fetch(struct vhc_vq *vq, unsigned int max)
+{
+	return vring_split_fetch(&vq->ring, &vq->batch, max);
+}
+
+static int ring_publish(struct vhc_vq *vq)
+{
+	return vring_split_publish(&vq->ring);
+}
+
+const char *vhc_vq_name(const struct vhc_vq *vq)
+{
+	return vq->dev->drv->vq_names[vq->index];
+}
+
+/**
+ * vhc_vq_index() - number of a queue in its device
+ * @vq: the queue
+ */
+unsigned int vhc_vq_index(const struct vhc_vq *vq)
+{
+	return vq->index;
+}
+VHC_EXPORT(vhc_vq_index);
+
+/**
+ * vhc_vq_size() - entries of a queue's ring
+ * @vq: the queue, locked
+ */
+unsigned int vhc_vq_size(const struct vhc_vq *vq)
+{
+	return vq->ring.num;
+}
+VHC_EXPORT(vhc_vq_size);
+
+/**
+ * vhc_vq_set_priv() - set the device module's own pointer
+ * @vq: the queue, locked or not yet in use
+ * @priv: anything
+ */
+void vhc_vq_set_priv(struct vhc_vq *vq, void *priv)
+{
+	vq->priv = priv;
+}
+VHC_EXPORT(vhc_vq_set_priv);
+
+/**
+ * vhc_vq_priv() - get the device module's own pointer
+ * @vq: the queue
+ */
+void *vhc_vq_priv(const struct vhc_vq *vq)
+{
+	return vq->priv;
+}
+VHC_EXPORT(vhc_vq_priv);
+
+/**
+ * vhc_vq_lock() - keep a queue from running
+ * @vq: the queue; waits for the turn it is in
+ *
+ * Context: may sleep. Nests inside the device's lock.
+ */
+void vhc_vq_lock(struct vhc_vq *vq)
+{
+	mutex_lock(&vq->mutex);
+}
+VHC_EXPORT(vhc_vq_lock);
+
+/**
+ * vhc_vq_unlock() - let it run again
+ * @vq: the queue
+ */
+void vhc_vq_unlock(struct vhc_vq *vq)
+{
+	mutex_unlock(&vq->mutex);
+}
+VHC_EXPORT(vhc_vq_unlock);
+
+/* ---- counters and rejections ------------------------------------------ */
+
+static void note_rejection(struct vhc_vq *vq, unsigned int rejection)
+{
+	vq->rejected[rejection]++;
+	trace_vhost_reject(vq, vhc_stats_rejection(vq, rejection, NULL));
+}
+
+/**
+ * vhc_vq_reject() - count one bad request that the queue survives
+ * @vq: the queue, locked
+ * @rejection: index in the driver's list
+ */
+void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection)
+{
+	note_rejection(vq, VHC_R_DRIVER + rejection);
+}
+VHC_EXPORT(vhc_vq_reject);
+
+/**
+ * vhc_vq_count() - add to one of the device module's counters
+ * @vq: the queue, locked
+ * @counter: index in the driver's list
+ * @n: how many
+ */
+void vhc_vq_count(struct vhc_vq *vq, unsigned int counter, u64 n)
+{
+	vq->drv_counter[counter] += n;
+}
+VHC_EXPORT(vhc_vq_count);
+
+/*
+ * The ring makes no sense, or its memory is gone: the queue stops until user
+ * space starts it again. Other queues and other guests do not notice.
+ */
+void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection)
+{
+	const struct vhc_dev *dev = vq->dev;
+	const char *name, *text;
+
+	note_rejection(vq, rejection);
+	vq->state = VHC_VQ_BROKEN;
+	name = vhc_stats_rejection(vq, rejection, &text);
+	if (__ratelimit(&vq->dev->log_limit))
+		pr_warn("%s[%d %s] vq %u: rejected: %s: %s\n", dev->drv->node,
+			dev->owner_pid, dev->owner_comm, vq->index, name, text);
+	vhc_notify_error(vq);
+}
+
+/**
+ * vhc_vq_data_fault() - guest memory of a chain could not be accessed
+ * @vq: the queue, locked; broken afterwards
+ */
+void vhc_vq_data_fault(struct vhc_vq *vq)
+{
+	vhc_vq_break(vq, VHC_R_DATA_FAULT);
+}
+VHC_EXPORT(vhc_vq_data_fault);
+
+/* Turn the ring code's error into a broken queue and an errno. */
+static int ring_error(struct vhc_vq *vq, int err)
+{
+	if (err == -VRING_E_AGAIN)
+		return -EAGAIN;
+	vhc_vq_break(vq, -err);
+	return -EPROTO;
+}
+
+/* ---- guest addresses --------------------------------------------------- */
+
+/*
+ * Find the region of @addr, through the cache of the last one.
+ *
+ * Return: 0, -VRING_E_AGAIN after asking the VMM, or the negative of an enum
+ * vhc_rejection.
+ */
+static int find_region(struct vhc_vq *vq, u64 addr, u32 perm)
+{
+	struct vhc_dev *dev = vq->dev;
+	const struct vhc_region *r;
+
+	if (dev->iotlb) {
+		if (!vhc_iotlb_find(dev->iotlb, addr, &vq->cache) ||
+		    (vq->cache.perm & perm) != perm) {
+			/*
+			 * A mapping without the permission is a miss as well:
+			 * the guest may just have changed it.
+			 */
+			vq->cache.last = 0;
+			vq->cache.start = 1;
+			vhc_iotlb_miss(vq, addr, perm);
+			return -VRING_E_AGAIN;
+		}
+		return 0;
+	}
+
+	r = dev->mem ? vhc_mem_find(dev->mem, addr) : NULL;
+	if (!r)
+		return -VHC_R_ADDR_UNMAPPED;
+	vq->cache = *r;
+	return 0;
+}
+
+/* No address is inside an empty cache: start - addr always exceeds its size. */
+static void cache_clear(struct vhc_vq *vq)
+{
+	vq->cache.start = 1;
+	vq->cache.last = 0;
+	vq->cache.perm = 0;
+}
+
+static inline bool cache_hit(const struct vhc_region *c, u64 addr, u32 perm)
+{
+	return addr >= c->start && addr <= c->last && (c->perm & perm) == perm;
+}
+
+/*
+ * Translate @len bytes at @addr into @iov. @len is not 0 and does not wrap.
+ *
+ * Return: number of iovecs, 0 if @room did not suffice, or the negative of an
+ * error as find_region().
+ */
+static int translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
+		     struct iovec *iov, unsigned int room)
+{
+	const struct vhc_region *c = &vq->cache;
+	unsigned int n = 0;
+
+	for (;;) {
+		u64 left;
+
+		if (unlikely(!cache_hit(c, addr, perm))) {
+			int err = find_region(vq, addr, perm);
+
+			if (err)
+				return err;
+		}
+		if (unlikely(n == room))
+			return 0;
+		iov[n].iov_base = (void __user *)(uintptr_t)(c->user + (addr - c->start));
+		left = c->last - addr;
+		if (likely(len - 1 <= left)) {
+			iov[n].iov_len = len;
+			return n + 1;
+		}
+		iov[n].iov_len = left + 1;
+		n++;
+		addr += left + 1;
+		len -= left + 1;
+	}
+}
+
+/* The seam of ring/: read an indirect table. */
+int vring_read_guest(const struct vring_dev *r, u64 addr, void *dst, u32 len)
+{
+	struct vhc_vq *vq = container_of(r, struct vhc_vq, ring);
+
+	while (len) {
+		struct iovec iov;
+		u64 n;
+		int err;
+
+		if (!cache_hit(&vq->cache, addr, VHC_PERM_R)) {
+			err = find_region(vq, addr, VHC_PERM_R);
+			if (err == -VRING_E_AGAIN)
+				return err;
+			if (err)
+				return -VRING_E_INDIRECT_ADDR;
+		}
+		n = min_t(u64, len, vq->cache.last - addr + 1);
+		err = translate(vq, addr, n, VHC_PERM_R, &iov, 1);
+		if (err != 1)
+			return -VRING_E_INDIRECT_ADDR;
+		barrier_nospec();
+		if (!vhc_copy_from_user(dst, iov.iov_base, n))
+			return -VRING_E_FAULT;
+		addr += n;
+		dst += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* ---- mapping of the ring itself ---------------------------------------- */
+
+static void unmap_part(struct vhc_ring_part *p)
+{
+	kvfree(p->page);
+	p->page = NULL;
+	p->nr_page = 0;
+}
+
+/*
+ * Behind an IOTLB a part of the ring is scattered over the VMM's memory. One
+ * stretch needs no table; else each 4 KiB page of guest addresses has to be in
+ * one piece.
+ */
+static int map_scattered(struct vhc_vq *vq, struct vhc_ring_part *p, u32 len,
+			 u32 perm, struct vring_part *out)
+{
+	u32 off = p->addr & VRING_PAGE_MASK;
+	u32 nr = (off + len + VRING_PAGE_MASK) >> VRING_PAGE_SHIFT;
+	bool contiguous = true;
+	u64 addr = p->addr, first = 0;
+	u32 i, left = len;
+
+	if (p->nr_page < nr) {
+		unmap_part(p);
+		p->page = kvcalloc(nr, sizeof(*p->page), GFP_KERNEL_ACCOUNT);
+		if (!p->page)
+			return -ENOMEM;
+		p->nr_page = nr;
+	}
+
+	for (i = 0; i < nr; i++) {
+		u32 in_page = addr & VRING_PAGE_MASK;
+		u32 n = min(left, (1u << VRING_PAGE_SHIFT) - in_page);
+		struct iovec iov;
+		u64 user;
+		int err;
+
+		err = translate(vq, addr, n, perm, &iov, 1);
+		if (err < 0)
+			return err == -VRING_E_AGAIN ? -EAGAIN : -EFAULT;
+		if (!err)
+			return -EFAULT;
+		user = (u64)(uintptr_t)iov.iov_base;
+		if (!i)
+			first = user;
+		else if (user != first + (addr - p->addr))
+			contiguous = false;
+		p->page[i] = iov.iov_base - in_page;
+		addr += n;
+		left -= n;
+	}
+	out->base = contiguous ? (void __user *)(uintptr_t)first : NULL;
+	out->page = p->page;
+	out->off = off;
+	return 0;
+}
+
+static int map_part(struct vhc_vq *vq, struct vhc_ring_part *p, u32 len,
+		    u32 perm, struct vring_part *out)
+{
+	out->len = len;
+	if (vq->dev->iotlb)
+		return map_scattered(vq, p, len, perm, out);
+	out->base = (void __user *)(uintptr_t)p->addr;
+	if (!access_ok(out->base, len))
+		return -EFAULT;
+	return 0;
+}
+
+/* Return: 0, -EAGAIN while the VMM is asked for an address, or an error. */
+static int map_ring(struct vhc_vq *vq)
+{
+	struct vring_dev *r = &vq->ring;
+	int err;
+
+	err = map_part(vq, &vq->desc, vring_split_desc_size(r->num), VHC_PERM_R,
+		       &r->desc);
+	if (!err)
+		err = map_part(vq, &vq->avail, vring_split_avail_size(r->num),
+			       VHC_PERM_R, &r->avail);
+	if (!err)
+		err = map_part(vq, &vq->used, vring_split_used_size(r->num),
+			       VHC_PERM_W, &r->used);
+	if (!err)
+		vq->mapped = true;
+	return err;
+}
+
+/* The tables changed: forget every translation. Queue locked. */
+void vhc_vq_remap(struct vhc_vq *vq)
+{
+	cache_clear(vq);
+	if (vq->dev->iotlb)
+		vq->mapped = false;
+}
+
+/* Go on in a mapped ring where @base says. */
+static int take_up(struct vhc_vq *vq)
+{
+	int err = vring_split_start(&vq->ring, vq->base);
+
+	if (err)
+		return err;
+	vq->started = true;
+	return vhc_log_used(vq, 0, 2);
+}
+
+/**
+ * vhc_vq_ready() - see to it that the ring may be touched
+ * @vq: the queue, locked and running, on a worker
+ *
+ * Return: whether it may; if not, the queue waits for the VMM or is broken.
+ */
+bool vhc_vq_ready(struct vhc_vq *vq)
+{
+	int err;
+
+	if (unlikely(!vq->mapped)) {
+		err = map_ring(vq);
+		if (err == -EAGAIN)
+			return false;
+		if (err) {
+			vhc_vq_break(vq, VHC_R_RING_MAP);
+			return false;
+		}
+	}
+	if (unlikely(!vq->started)) {
+		err = take_up(vq);
+		if (err) {
+			vhc_vq_break(vq, -err);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- start and stop ----------------------------------------------------- */
+
+static int alloc_batch(struct vhc_vq *vq)
+{
+	struct vring_batch *b = &vq->batch;
+
+	if (b->seg)
+		return 0;
+	b->seg = kvmalloc_array(VRING_SEG_MAX, sizeof(*b->seg), GFP_KERNEL_ACCOUNT);
+	b->table = kvmalloc_array(VRING_SEG_MAX, sizeof(*b->table), GFP_KERNEL_ACCOUNT);
+	vq->iov = kvmalloc_array(VHC_IOV_MAX, sizeof(*vq->iov), GFP_KERNEL_ACCOUNT);
+	if (b->seg && b->table && vq->iov)
+		return 0;
+	kvfree(b->seg);
+	kvfree(b->table);
+	kvfree(vq->iov);
+	b->seg = NULL;
+	b->table = NULL;
+	vq->iov = NULL;
+	return -ENOMEM;
+}
+
+/**
+ * vhc_vq_start() - let a queue run
+ * @vq: the queue, locked; its device locked
+ *
+ * The ring has to be set up, and is checked as far as it can be now: behind
+ * an IOTLB its addresses mean nothing before the first turn.
+ *
+ * Return: 0; -EFAULT if the ring is not set up or not accessible; -ENOMEM.
+ */
+int vhc_vq_start(struct vhc_vq *vq)
+{
+	struct vring_dev *r = &vq->ring;
+	int err;
+
+	if (vq->state != VHC_VQ_STOPPED)
+		vhc_vq_stop(vq);
+	if (!vq->addr_set || !r->num)
+		return -EFAULT;
+	err = alloc_batch(vq);
+	if (err)
+		return err;
+
+	r->event_idx = vhc_dev_has_feature(vq->dev, VIRTIO_RING_F_EVENT_IDX);
+	r->indirect = vhc_dev_has_feature(vq->dev, VIRTIO_RING_F_INDIRECT_DESC);
+	r->notify_on_empty = vhc_dev_has_feature(vq->dev, VIRTIO_F_NOTIFY_ON_EMPTY);
+	cache_clear(vq);
+	vq->mapped = false;
+	vq->started = false;
+	if (!vq->dev->iotlb) {
+		/* Called by the owner: its memory can be tried right here. */
+		err = map_ring(vq);
+		if (err)
+			return err;
+		if (take_up(vq))
+			return -EFAULT;
+	}
+	vq->state = VHC_VQ_RUNNING;
+	return 0;
+}
+VHC_EXPORT(vhc_vq_start);
+
+/**
+ * vhc_vq_stop() - keep a queue from running until it is started again
+ * @vq: the queue, locked; its device locked
+ *
+ * All chains were completed or given back by its last turn.
+ */
+void vhc_vq_stop(struct vhc_vq *vq)
+{
+	if (vq->started)
+		vq->base = vq->ring.last_avail;
+	vq->state = VHC_VQ_STOPPED;
+	vq->started = false;
+	vq->mapped = false;
+	vhc_iotlb_forget(vq);
+}
+VHC_EXPORT(vhc_vq_stop);
+
+/**
+ * vhc_vq_flush() - wait until work queued for a queue so far has been done
+ * @vq: the queue, not locked
+ *
+ * Context: device locked; may sleep.
+ */
+void vhc_vq_flush(struct vhc_vq *vq)
+{
+	struct vhc_worker *worker = vhc_worker_of(vq);
+
+	if (worker)
+		vhc_worker_flush(worker);
+}
+VHC_EXPORT(vhc_vq_flush);
+
+/* ---- the verbs ----------------------------------------------------------- */
+
+/* Translate the chains of a batch; returns how many could be. */
+static int translate_batch(struct vhc_vq *vq, int nr)
+{
+	const struct vring_batch *b = &vq->batch;
+	struct iovec *iov = vq->iov, *end = iov + VHC_IOV_MAX;
+	int i, k;
+
+	for (i = 0; i < nr; i++) {
+		const struct vring_chain *rc = &b->chain[i];
+		const struct vring_seg *s = &b->seg[rc->seg];
+		struct vhc_chain *c = &vq->chain[i];
+
+		c->iov = iov;
+		c->id = rc->id;
+		c->out_len = rc->out_len;
+		c->in_len = rc->in_len;
+		c->written = 0;
+		c->nr_out = 0;
+		for (k = 0; k < rc->nr_seg; k++, s++) {
+			u32 perm = s->flags & VRING_D_WRITE ? VHC_PERM_W : VHC_PERM_R;
+			int n;
+
+			if (k == rc->nr_out)
+				c->nr_out = iov - c->iov;
+			n = translate(vq, s->addr, s->len, perm, iov, end - iov);
+			if (unlikely(n <= 0)) {
+				/* Those before it first; it is met again. */
+				if (i)
+					return i;
+				return n ? n : -VRING_E_SEGS;
+			}
+			iov += n;
+		}
+		if (rc->nr_out == rc->nr_seg)
+			c->nr_out = iov - c->iov;
+		c->nr_in = iov - c->iov - c->nr_out;
+	}
+	return nr;
+}
+
+/**
+ * vhc_vq_fetch() - take chains out of the ring
+ * @vq: the queue, locked, in a turn
+ * @max: at most so many; never more than VHC_BATCH
+ * @chains: out: the chains, valid until the next fetch or the turn's end
+ *
+ * Return: number of chains; 0 if there are none; -EAGAIN if the VMM has to
+ * translate an address first (the queue is woken when it has); -EPROTO if the
+ * ring is malformed (the queue is broken now).
+ */
+int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains)
+{
+	int nr, ok;
+
+	nr = ring_fetch(vq, max);
+	if (nr <= 0)
+		return nr ? ring_error(vq, nr) : 0;
+
+	ok = translate_batch(vq, nr);
+	if (unlikely(ok < nr)) {
+		vring_split_unfetch(&vq->ring, ok < 0 ? nr : nr - ok);
+		if (ok < 0)
+			return ring_error(vq, ok);
+	}
+	/* Addresses made from a mispredicted region stay unused. */
+	barrier_nospec();
+
+	vhc_count(vq, VHC_C_BATCHES, 1);
+	if (vq->kicked)
+		vq->kicked = false;
+	else
+		vhc_count(vq, VHC_C_KICKS_SUPPRESSED, 1);
+	trace_vhost_fetch(vq, ok);
+	*chains = vq->chain;
+	return ok;
+}
+VHC_EXPORT(vhc_vq_fetch);
+
+/**
+ * vhc_vq_unfetch() - give back the last chains that were fetched
+ * @vq: the queue, locked, in a turn
+ * @n: how many
+ */
+void vhc_vq_unfetch(struct vhc_vq *vq, unsigned int n)
+{
+	vring_split_unfetch(&vq->ring, n);
+}
+VHC_EXPORT(vhc_vq_unfetch);
+
+/**
+ * vhc_vq_put() - record finished chains
+ * @vq: the queue, locked, in a turn
+ * @c: the first one; @written is set in each
+ * @n: how many in a row
+ *
+ * The guest does not see them yet.
+ *
+ * Return: 0, or -EPROTO with the queue broken.
+ */
+int vhc_vq_put(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n)
+{
+	u64 out = 0, in = 0;
+	unsigned int i;
+
+	for (i = 0; i < n; i++, c++) {
+		int err;
+
+		if (unlikely(vq->dev->log_all) && c->written) {
+			if (vhc_log_chain(vq->dev, c)) {
+				vhc_vq_break(vq, VHC_R_LOG_FAULT);
+				return -EPROTO;
+			}
+		}
+		err = vring_split_put(&vq->ring, c->id, c->written);
+		if (unlikely(err))
+			return ring_error(vq, err);
+		out += c->out_len;
+		in += c->written;
+	}
+	vhc_count(vq, VHC_C_CHAINS, n);
+	vhc_count(vq, VHC_C_BYTES_READ, out);
+	vhc_count(vq, VHC_C_BYTES_WRITTEN, in);
+	return 0;
+}
+VHC_EXPORT(vhc_vq_put);
+
+/* Mark what a publish wrote: the entries, which may wrap, and the index. */
+static int log_published(struct vhc_vq *vq, u16 first, u32 n)
+{
+	u32 slot = first & (vq->ring.num - 1);
+	u32 tail = min(n, vq->ring.num - slot);
+	int err;
+
+	err = vhc_log_used(vq, 4 + 8 * slot, 8 * tail);
+	if (!err && n > tail)
+		err = vhc_log_used(vq, 4, 8 * (n - tail));
+	if (!err)
+		err = vhc_log_used(vq, 2, 2);
+	return err;
+}
+
+/**
+ * vhc_vq_publish() - show recorded chains to the guest, interrupt it if it wants
+ * @vq: the queue, locked, in a turn
+ *
+ * At most one signal, however many chains.
+ *
+ * Return: number of chains shown, or -EPROTO with the queue broken.
+ */
+int vhc_vq_publish(struct vhc_vq *vq)
+{
+	u16 first = vq->ring.published;
+	int n, err;
+
+	n = ring_publish(vq);
+	if (n <= 0)
+		return n ? ring_error(vq, n) : 0;
+	trace_vhost_publish(vq, n);
+	if (unlikely(vq->log_used)) {
+		err = log_published(vq, first, n);
+		if (err)
+			return ring_error(vq, err);
+	}
+	err = vring_split_need_signal(&vq->ring);
+	if (unlikely(err < 0))
+		return ring_error(vq, err);
+	if (err)
+		vhc_notify_signal(vq);
+	else
+		vhc_count(vq, VHC_C_SIGNALS_SUPPRESSED, 1);
+	return n;
+}
+VHC_EXPORT(vhc_vq_publish);
+
+/*
+ * The guest's notifications on and off. The first returns 1 if chains have
+ * come meanwhile; both -EPROTO with the queue broken.
+ */
+int vhc_vq_kick_enable(struct vhc_vq *vq)
+{
+	int more = vring_split_kick_enable(&vq->ring);
+	u32 off = vq->ring.event_idx ? 4 + 8 * vq->ring.num : 0;
+	int err;
+
+	if (unlikely(more < 0))
+		return ring_error(vq, more);
+	err = vhc_log_used(vq, off, 2);
+	return err ? ring_error(vq, err) : more;
+}
+
+int vhc_vq_kick_disable(struct vhc_vq *vq)
+{
+	u16 old = vq->ring.used_flags;
+	int err = vring_split_kick_disable(&vq->ring);
+
+	if (!err && vq->ring.used_flags != old)
+		err = vhc_log_used(vq, 0, 2);
+	return err ? ring_error(vq, err) : 0;
+}
+
+/* Return: 1 or 0, or -EPROTO with the queue broken. */
+int vhc_vq_has_avail(struct vhc_vq *vq)
+{
+	int err = vring_split_has_avail(&vq->ring);
+
+	return err < 0 ? ring_error(vq, err) : err;
+}
+
+/* ---- creation ------------------------------------------------------------ */
+
+int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index)
+{
+	const struct vhc_driver *drv = dev->drv;
+
+	mutex_init(&vq->mutex);
+	spin_lock_init(&vq->call_lock);
+	vq->dev = dev;
+	vq->index = index;
+	vq->work.fn = vhc_notify_run;
+	vq->ring.num = 0;
+	cache_clear(vq);
+	vhc_poll_init(&vq->kick_poll, vq, EPOLLIN);
+	vq->kick_poll.kick = true;
+	vq->rejected = kcalloc(vhc_stats_nr_rejections(drv), sizeof(u64),
+			       GFP_KERNEL_ACCOUNT);
+	vq->drv_counter = kcalloc(max(drv->nr_counters, 1u), sizeof(u64),
+				  GFP_KERNEL_ACCOUNT);
+	return vq->rejected && vq->drv_counter ? 0 : -ENOMEM;
+}
+
+/* Back to how it was after open. Stopped; device and queue locked. */
+void vhc_vq_reset(struct vhc_vq *vq)
+{
+	const struct vhc_driver *drv = vq->dev->drv;
+
+	vhc_vq_stop(vq);
+	vhc_notify_reset(vq);
+	unmap_part(&vq->desc);
+	unmap_part(&vq->avail);
+	unmap_part(&vq->used);
+	memset(&vq->ring, 0, sizeof(vq->ring));
+	cache_clear(vq);
+	vq->base = 0;
+	vq->addr_set = false;
+	vq->log_used = false;
+	vq->log_addr = 0;
+	vq->busyloop_us = 0;
+	memset(vq->counter, 0, sizeof(vq->counter));
+	memset(vq->rejected, 0, vhc_stats_nr_rejections(drv) * sizeof(u64));
+	memset(vq->drv_counter, 0, drv->nr_counters * sizeof(u64));
+}
+
+void vhc_vq_free(struct vhc_vq *vq)
+{
+	kvfree(vq->batch.seg);
+	kvfree(vq->batch.table);
+	kvfree(vq->iov);
+	kfree(vq->rejected);
+	kfree(vq->drv_counter);
+	mutex_destroy(&vq->mutex);
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Workers: kernel threads that serve the queues of one device.
+ *
+ * A worker uses the owner's mm, and lives in the owner's cgroups and cpuset: a
+ * VM's packet work is charged to the VM. Its list of work is a lockless stack
+ * that any context may push to, interrupts included; the worker takes all of
+ * it at once and turns it round. Only the push that finds the list empty wakes
+ * the thread.
+ *
+ * A work item is in at most one list (bit 0 of queued), so that a queue runs on
+ * one worker at a time, also while it is being moved to another.
+ */
+#include <linux/cgroup.h>
+#include <linux/export.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+#include "trace.h"
+
+static void push(struct vhc_worker *worker, struct vhc_work *work)
+{
+	if (test_and_set_bit(0, &work->queued))
+		return;
+	if (llist_add(&work->node, &worker->works))
+		wake_up_process(worker->task);
+}
+
+static void run_all(struct vhc_worker *worker, struct llist_node *list)
+{
+	struct vhc_work *work, *next;
+
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(work, next, list, node) {
+		clear_bit(0, &work->queued);
+		/*
+		 * The bit before anything that the work looks at. Pairs with
+		 * test_and_set_bit() in push(): who finds it set has
+		 * its news seen.
+		 */
+		smp_mb__after_atomic();
+		work->fn(work);
+		cond_resched();
+	}
+}
+
+static int worker_thread(void *data)
+{
+	struct vhc_worker *worker = data;
+
+	kthread_use_mm(worker->dev->mm);
+	complete(&worker->started);
+	for (;;) {
+		struct llist_node *list;
+
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		if (llist_empty(&worker->works)) {
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+		list = llist_del_all(&worker->works);
+		run_all(worker, list);
+	}
+	__set_current_state(TASK_RUNNING);
+	kthread_unuse_mm(worker->dev->mm);
+	return 0;
+}
+
+/**
+ * vhc_vq_wake() - give a queue a turn on its worker
+ * @vq: the queue
+ *
+ * Context: any, interrupts included.
+ */
+void vhc_vq_wake(struct vhc_vq *vq)
+{
+	struct vhc_worker *worker;
+
+	rcu_read_lock();
+	worker = rcu_dereference(vq->worker);
+	if (worker) {
+		trace_vhost_wake(vq, task_pid_nr(worker->task));
+		push(worker, &vq->work);
+	}
+	rcu_read_unlock();
+}
+VHC_EXPORT(vhc_vq_wake);
+
+/* Device locked. */
+struct vhc_worker *vhc_worker_of(struct vhc_vq *vq)
+{
+	return rcu_dereference_protected(vq->worker,
+					 lockdep_is_held(&vq->dev->mutex));
+}
+
+/* Does anything wait for the worker of @vq, which is the caller? */
+bool vhc_worker_has_work(struct vhc_vq *vq)
+{
+	struct vhc_worker *worker;
+	bool has_work;
+
+	rcu_read_lock();
+	worker = rcu_dereference(vq->worker);
+	has_work = worker && (!llist_empty(&worker->works) ||
+			      worker->task != current);
+	rcu_read_unlock();
+	return has_work;
+}
+
+struct flush {
+	struct vhc_work work;
+	struct completion done;
+};
+
+static void flush_fn(struct vhc_work *work)
+{
+	complete(&container_of(work, struct flush, work)->done);
+}
+
+/* Wait for all that was queued before. Not on the worker itself. */
+void vhc_worker_flush(struct vhc_worker *worker)
+{
+	struct flush flush = { .work.fn = flush_fn };
+
+	init_completion(&flush.done);
+	push(worker, &flush.work);
+	wait_for_completion(&flush.done);
+}
+
+/*
+ * Take the thread into all of the caller's cgroups. The cpuset among them sets
+ * its CPU mask, but only if it differs from the one it leaves: hence the full
+ * mask first.
+ */
+static int join_cgroups(struct task_struct *task, struct task_struct *whose)
+{
+	int err;
+
+	err = set_cpus_allowed_ptr(task, cpu_possible_mask);
+	if (err)
+		return err;
+	return cgroup_attach_task_all(whose, task);
+}
+
+static int add_worker(struct vhc_dev *dev, struct vhc_worker *worker)
+{
+	return xa_alloc(&dev->workers, &worker->id, worker, xa_limit_31b,
+			GFP_KERNEL_ACCOUNT);
+}
+
+/*
+ * Create a worker. Device locked, by the owner.
+ *
+ * Return: 0; -ENOSPC if the device has enough; or what made it fail.
+ */
+int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
+		      struct vhc_worker **out)
+{
+	struct vhc_worker *worker;
+	struct task_struct *task;
+	int err;
+
+	/* One for every queue, a default one, and as many to change over to. */
+	if (dev->nr_workers > 2 * dev->drv->nr_vqs)
+		return -ENOSPC;
+	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
+	if (!worker)
+		return -ENOMEM;
+	init_llist_head(&worker->works);
+	init_completion(&worker->started);
+	worker->dev = dev;
+	err = add_worker(dev, worker);
+	if (err)
+		goto free;
+
+	task = kthread_create_on_node(worker_thread, worker, numa_node_id(),
+				      "vhost-%d-%s%s%s", dev->owner_pid,
+				      dev->drv->name, suffix ? "-" : "",
+				      suffix ? suffix : "");
+	if (IS_ERR(task)) {
+		err = PTR_ERR(task);
+		goto erase;
+	}
+	worker->task = get_task_struct(task);
+	/*
+	 * Start first, move then: a new kthread sets its own CPU mask when it
+	 * first runs, and would overwrite the cpuset's.
+	 */
+	wake_up_process(task);
+	wait_for_completion(&worker->started);
+	err = join_cgroups(task, current);
+	if (err)
+		goto stop;
+	dev->nr_workers++;
+	*out = worker;
+	return 0;
+
+stop:
+	kthread_stop(task);
+	put_task_struct(task);
+erase:
+	xa_erase(&dev->workers, worker->id);
+free:
+	kfree(worker);
+	return err;
+}
+
+static void destroy(struct vhc_dev *dev, struct vhc_worker *worker)
+{
+	xa_erase(&dev->workers, worker->id);
+	dev->nr_workers--;
+	WARN_ON_ONCE(!llist_empty(&worker->works));
+	kthread_stop(worker->task);
+	put_task_struct(worker->task);
+	kfree(worker);
+}
+
+/* Device locked. */
+struct vhc_worker *vhc_worker_find(struct vhc_dev *dev, u32 id)
+{
+	return xa_load(&dev->workers, id);
+}
+
+/* Device locked. Return: 0, -ENODEV, or -EBUSY if it has queues. */
+int vhc_worker_free(struct vhc_dev *dev, u32 id)
+{
+	struct vhc_worker *worker = vhc_worker_find(dev, id);
+
+	if (!worker)
+		return -ENODEV;
+	if (worker->nr_vqs)
+		return -EBUSY;
+	destroy(dev, worker);
+	return 0;
+}
+
+/*
+ * Make @worker, or none, serve a queue, while traffic flows. Device locked.
+ * When this returns nothing of the queue is left with the former one.
+ */
+void vhc_worker_attach(struct vhc_vq *vq, struct vhc_worker *worker)
+{
+	struct vhc_worker *old = vhc_worker_of(vq);
+
+	if (old == worker)
+		return;
+	rcu_assign_pointer(vq->worker, worker);
+	if (worker)
+		worker->nr_vqs++;
+	if (!old)
+		return;
+	/* Those who loaded the old pointer have queued by now ... */
+	synchronize_rcu();
+	/* ... and what they queued has run. */
+	vhc_worker_flush(old);
+	old->nr_vqs--;
+}
+
+/* The device is stopped: no queue runs or is woken any more. Device locked. */
+void vhc_worker_free_all(struct vhc_dev *dev)
+{
+	struct vhc_worker *worker;
+	unsigned long id;
+	unsigned int i;
+
+	for (i = 0; i < dev->drv->nr_vqs; i++)
+		vhc_worker_attach(&dev->vqs[i], NULL);
+	xa_for_each(&dev->workers, id, worker)
+		destroy(dev, worker);
+}
+
+/*
+ * Pin a worker to @mask, as far as the owner's cpuset allows; @mask is cut to
+ * that. Joining the cgroups anew is how to learn what the cpuset allows today.
+ */
+int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask)
+{
+	cpumask_var_t old;
+	int err, restored;
+
+	if (!zalloc_cpumask_var(&old, GFP_KERNEL))
+		return -ENOMEM;
+	cpumask_copy(old, worker->task->cpus_ptr);
+	err = cgroup_attach_task_all(&init_task, worker->task);
+	if (err)
+		goto free;
+	err = join_cgroups(worker->task, current);
+	if (err)
+		goto free;
+	if (cpumask_and(mask, mask, worker->task->cpus_ptr))
+		err = set_cpus_allowed_ptr(worker->task, mask);
+	else
+		err = -EINVAL;
+	if (err) {
+		restored = set_cpus_allowed_ptr(worker->task, old);
+		if (restored)
+			pr_warn("vhost: worker %d lost its CPU mask\n",
+				task_pid_nr(worker->task));
+	}
+free:
+	free_cpumask_var(old);
+	return err;
+}

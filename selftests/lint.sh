@@ -32,6 +32,7 @@ ignore_user=(
 	STRCPY STRNCPY STRLCPY ARRAY_SIZE VOLATILE NEW_TYPEDEFS MEMORY_BARRIER
 	SPLIT_STRING        # usage texts
 	PREFER_DEFINED_ATTRIBUTE_MACRO
+	EMBEDDED_FUNCTION_NAME
 	MACRO_WITH_FLOW_CONTROL # EXPECT() and the like end a test
 	PREFER_FALLTHROUGH SSCANF_TO_KSTRTO NAKED_SSCANF
 	ENOSYS ENOTSUPP CONSIDER_KSTRTO USLEEP_RANGE AVOID_EXTERNS
@@ -99,8 +100,8 @@ lint_shellcheck() {
 # What clang-format would change, less what is the author's choice: columns
 # aligned by hand (runs of blanks inside a line), where a line breaks (a hunk
 # that has the same text in another number of lines), and how far the rest of
-# a broken line is indented. Tracepoints are written in a language of macros
-# that clang-format does not know.
+# a broken line is indented. Nor does clang-format know lists that a macro
+# expands, LIST(X), and the language of tracepoints.
 lint_format() {
 	# shellcheck disable=SC2016
 	inside bash -c '
@@ -112,7 +113,7 @@ lint_format() {
 			diff -U0 /tmp/was /tmp/is | awk -v file="$file" -f <(echo "$0")
 		done' '
 		function flush() {
-			if (hunk != "" && (was != is || (lines_was == lines_is && !continued)))
+			if (hunk != "" && (was != is || (lines_was == lines_is && !continued && !listed)))
 				printf "%s %s", file, hunk
 			hunk = was = is = ""
 			lines_was = lines_is = 0
@@ -123,10 +124,11 @@ lint_format() {
 			flush()
 			split(substr($2, 2), at, ",")
 			previous = source[at[1] - 1]
+			listed = previous ~ /^([ \t]*[A-Z_]+\(X\)|#undef X)$/
 			continued = previous !~ /([;{}:]|\*\/)$/ && previous !~ /^(#.*)?$/
 		}
 		{ hunk = hunk $0 "\n"; text = substr($0, 2); gsub(/[ \t\\]/, "", text) }
-		/^-/ { was = was text; lines_was++ }
+		/^-/ { was = was text; lines_was++; if (text ~ /^[A-Z_]+\(X\)$/) listed = 1 }
 		/^\+/ { is = is text; lines_is++ }
 		END { flush() }
 	' "${c_files[@]}" >"$LAB_TMP/format" 2>&1 || true

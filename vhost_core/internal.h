@@ -228,7 +228,7 @@ void vhc_vq_free(struct vhc_vq *vq);
 void vhc_vq_reset(struct vhc_vq *vq);
 void vhc_vq_remap(struct vhc_vq *vq);
 bool vhc_vq_ready(struct vhc_vq *vq);
-int vhc_vq_kick_enable(struct vhc_vq *vq);
+int vhc_vq_kick_enable(struct vhc_vq *vq, bool news);
 int vhc_vq_kick_disable(struct vhc_vq *vq);
 int vhc_vq_has_avail(struct vhc_vq *vq);
 void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection);

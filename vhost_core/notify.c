@@ -286,7 +286,10 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 		if (vq->busyloop_us && vhc_notify_busy_poll(vq, true) &&
 		    vq->state == VHC_VQ_RUNNING)
 			return true;
-		return vq->state == VHC_VQ_RUNNING && vhc_vq_kick_enable(vq) > 0;
+		return vq->state == VHC_VQ_RUNNING && vhc_vq_kick_enable(vq, false) > 0;
+	case VHC_WAIT_MORE:
+		/* No busy polling: that looks for any chain, and would spin. */
+		return vhc_vq_kick_enable(vq, true) > 0;
 	}
 	return false;
 }

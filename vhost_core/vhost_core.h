@@ -41,11 +41,13 @@ struct vhc_vq;
  * enum vhc_verdict - how a turn ended
  * @VHC_MORE: the turn was long enough, there is more to do: come back soon
  * @VHC_WAIT_GUEST: nothing to do until the guest adds chains
+ * @VHC_WAIT_MORE: the chains that there are do not suffice: as WAIT_GUEST
  * @VHC_WAIT_BACKEND: nothing to do until vhc_vq_wake() or a vhc_poll fires
  */
 enum vhc_verdict {
 	VHC_MORE,
 	VHC_WAIT_GUEST,
+	VHC_WAIT_MORE,
 	VHC_WAIT_BACKEND,
 };
 

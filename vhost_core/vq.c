@@ -213,14 +213,19 @@ static inline bool cache_hit(const struct vhc_region *c, u64 addr, u32 perm)
 	return addr >= c->start && addr <= c->last && (c->perm & perm) == perm;
 }
 
+static inline void __user *cache_user(const struct vhc_region *c, u64 addr)
+{
+	return (void __user *)(uintptr_t)(c->user + (addr - c->start));
+}
+
 /*
  * Translate @len bytes at @addr into @iov. @len is not 0 and does not wrap.
  *
  * Return: number of iovecs, 0 if @room did not suffice, or the negative of an
  * error as find_region().
  */
-static int translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
-		     struct iovec *iov, unsigned int room)
+static noinline int translate_slow(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
+				   struct iovec *iov, unsigned int room)
 {
 	const struct vhc_region *c = &vq->cache;
 	unsigned int n = 0;
@@ -236,7 +241,7 @@ static int translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
 		}
 		if (unlikely(n == room))
 			return 0;
-		iov[n].iov_base = (void __user *)(uintptr_t)(c->user + (addr - c->start));
+		iov[n].iov_base = cache_user(c, addr);
 		left = c->last - addr;
 		if (likely(len - 1 <= left)) {
 			iov[n].iov_len = len;
@@ -247,6 +252,19 @@ static int translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
 		addr += left + 1;
 		len -= left + 1;
 	}
+}
+
+/* The same, inline for what lies in the region of the address before. */
+static __always_inline int translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
+				     struct iovec *iov, unsigned int room)
+{
+	const struct vhc_region *c = &vq->cache;
+
+	if (unlikely(!cache_hit(c, addr, perm) || addr + (len - 1) > c->last || !room))
+		return translate_slow(vq, addr, len, perm, iov, room);
+	iov->iov_base = cache_user(c, addr);
+	iov->iov_len = len;
+	return 1;
 }
 
 /* The seam of ring/: read an indirect table. */
@@ -518,19 +536,30 @@ VHC_EXPORT(vhc_vq_flush);
 static int translate_batch(struct vhc_vq *vq, int nr)
 {
 	const struct vring_batch *b = &vq->batch;
+	const struct vring_chain *rc = b->chain;
 	struct iovec *iov = vq->iov, *end = iov + VHC_IOV_MAX;
+	struct vhc_chain *c = vq->chain;
 	int i, k;
 
-	for (i = 0; i < nr; i++) {
-		const struct vring_chain *rc = &b->chain[i];
-		const struct vring_seg *s = &b->seg[rc->seg];
-		struct vhc_chain *c = &vq->chain[i];
+	for (i = 0; i < nr; i++, rc++, c++) {
+		const struct vring_seg *s = b->seg + rc->seg;
 
 		c->iov = iov;
 		c->id = rc->id;
 		c->out_len = rc->out_len;
 		c->in_len = rc->in_len;
 		c->written = 0;
+		if (likely(rc->nr_seg == 1)) {
+			int n = translate(vq, s->addr, s->len, rc->nr_out ?
+					  VHC_PERM_R : VHC_PERM_W, iov, end - iov);
+
+			if (likely(n == 1)) {
+				c->nr_out = rc->nr_out;
+				c->nr_in = 1 - rc->nr_out;
+				iov++;
+				continue;
+			}
+		}
 		c->nr_out = 0;
 		for (k = 0; k < rc->nr_seg; k++, s++) {
 			u32 perm = s->flags & VRING_D_WRITE ? VHC_PERM_W : VHC_PERM_R;
@@ -690,11 +719,13 @@ VHC_EXPORT(vhc_vq_publish);
 
 /*
  * The guest's notifications on and off. The first returns 1 if chains have
- * come meanwhile; both -EPROTO with the queue broken.
+ * come meanwhile, or with @news more of them; both -EPROTO with the queue
+ * broken.
  */
-int vhc_vq_kick_enable(struct vhc_vq *vq)
+int vhc_vq_kick_enable(struct vhc_vq *vq, bool news)
 {
-	int more = vring_split_kick_enable(&vq->ring);
+	int more = news ? vring_split_kick_more(&vq->ring) :
+			  vring_split_kick_enable(&vq->ring);
 	u32 off = vq->ring.event_idx ? 4 + 8 * vq->ring.num : 0;
 	int err;
 

@@ -322,6 +322,20 @@ static enum got collect(struct vhn_rx *rx, struct hand *h, size_t need,
 
 /* ---- one packet ------------------------------------------------------------------- */
 
+/* Write into the header how many buffers the packet is in. */
+static int put_num_buffers(const struct bufs *b)
+{
+	const struct iovec *iov = b->chain->iov;
+	__le16 num = cpu_to_le16(b->nr);
+	struct iov_iter iter;
+
+	if (likely(iov->iov_len >= NUM_BUFFERS_OFF + sizeof(num)))
+		return __put_user(num, (__le16 __user *)(iov->iov_base + NUM_BUFFERS_OFF));
+	iov_iter_init(&iter, ITER_DEST, iov, b->nr_iov, NUM_BUFFERS_OFF + sizeof(num));
+	iov_iter_advance(&iter, NUM_BUFFERS_OFF);
+	return copy_to_iter(&num, sizeof(num), &iter) == sizeof(num) ? 0 : -EFAULT;
+}
+
 /*
  * Let the backend write the packet, @len bytes, behind the header that we make
  * up if it has none, and finish the header. The packet is gone in any case.
@@ -330,14 +344,11 @@ static int receive(struct vhn_rx *rx, const struct bufs *b, size_t len)
 {
 	struct socket *sock = rx->q.backend.sock;
 	size_t hlen = rx->q.vhost_hlen + rx->q.sock_hlen;
-	__le16 num_buffers = cpu_to_le16(b->nr);
 	struct msghdr msg = {};
-	struct iov_iter hdr;
 	int n;
 
 	iov_iter_init(&msg.msg_iter, ITER_DEST, b->chain->iov, b->nr_iov,
 		      len + hlen);
-	hdr = msg.msg_iter;
 	if (rx->q.backend.ring)
 		msg.msg_control = rx->pkt[rx->head++];
 	if (unlikely(rx->q.vhost_hlen) &&
@@ -350,11 +361,8 @@ static int receive(struct vhn_rx *rx, const struct bufs *b, size_t len)
 	n = sock->ops->recvmsg(sock, &msg, len, MSG_DONTWAIT | MSG_TRUNC);
 	if (unlikely(n != len))
 		return n < 0 ? n : -EMSGSIZE;
-	if (hlen < sizeof(struct virtio_net_hdr_mrg_rxbuf))
-		return 0;
-	iov_iter_advance(&hdr, NUM_BUFFERS_OFF);
-	return copy_to_iter(&num_buffers, sizeof(num_buffers), &hdr) ==
-	       sizeof(num_buffers) ? 0 : -EFAULT;
+	return hlen < sizeof(struct virtio_net_hdr_mrg_rxbuf) ? 0 :
+	       put_num_buffers(b);
 }
 
 /* Put a packet's chains, or give them back if nothing was received. */
@@ -382,6 +390,7 @@ static enum vhc_verdict verdict(enum got got)
 {
 	switch (got) {
 	case TOO_FEW:
+		return VHC_WAIT_MORE;
 	case BROKEN:
 		return VHC_WAIT_GUEST;
 	case NO_ADDRESS:

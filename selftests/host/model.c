@@ -32,6 +32,19 @@
 			env_die("model: " __VA_ARGS__);			\
 	} while (0)
 
+/* A field is loaded once, and for a use. */
+static void check_loads(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < env.nr_event; i++) {
+		const struct env_event *e = &env.event[i];
+
+		expect(e->kind != ENV_LOAD || e->taken || e->faulted,
+		       "load of part %u, byte %u, that nothing needs", e->part, e->off);
+	}
+}
+
 static void check_state(const struct model *m, const struct vring_dev *r)
 {
 	expect(r->last_avail == m->last_avail, "last_avail is %u, not %u",
@@ -172,6 +185,7 @@ void model_start(struct model *m, const struct vring_dev *r, u16 last_avail, int
 	m->published = idx;
 	m->used_flags = 0;
 	m->signals_missed = MISSED_UNKNOWN;
+	check_loads();
 	check_stores(m, MAY_FLAGS);
 	check_state(m, r);
 }
@@ -241,6 +255,8 @@ void model_fetch(struct model *m, const struct vring_dev *r, const struct vring_
 		if (table_len)
 			room += c.nr;
 	}
+	if (ret == (int)limit)
+		check_loads();
 	if (ret < (int)limit) {
 		v = model_chain(m, m->last_avail + n, &c, &err, &table_len);
 		if (ret == -VRING_E_FAULT && v == MODEL_UNSEEN)
@@ -349,6 +365,7 @@ void model_need_signal(struct model *m, const struct vring_dev *r, int ret)
 			m->signals_missed = 0;
 		}
 	}
+	check_loads();
 	expect(ret == (err ? err : want), "need_signal returned %d, not %d", ret,
 	       err ? err : want);
 	check_state(m, r);
@@ -363,6 +380,7 @@ void model_has_avail(struct model *m, const struct vring_dev *r, int ret)
 		err = take_avail_idx(m);
 	if (!err)
 		err = m->avail_idx != m->last_avail;
+	check_loads();
 	expect(ret == err, "has_avail returned %d, not %d", ret, err);
 	check_state(m, r);
 }
@@ -394,6 +412,7 @@ void model_kick_enable(struct model *m, const struct vring_dev *r, int ret)
 			return;
 		}
 	}
+	check_loads();
 	expect(ret == (m->avail_idx != m->last_avail), "kick_enable returned %d", ret);
 	check_state(m, r);
 }

@@ -18,9 +18,16 @@
 
 static struct vnet n;
 
+/* All of guest memory is mapped for the device but for a region of its own. */
 static void start(void)
 {
 	vnet_start(&n, &(struct vnet_conf){ .iommu = true });
+	OK(vmm_add_region(&n.vmm, VMM_GPA + (1 << 30), 1 << 20));
+}
+
+static void *hidden(unsigned int pages)
+{
+	return vmm_alloc_in(&n.vmm, 1, pages * 4096, 4096);
 }
 
 /* No question now, and none that is under way on a worker either. */
@@ -44,13 +51,9 @@ static void expect_miss(__u64 page, __u8 perm)
 	EXPECT_EQ(m.perm, perm);
 }
 
-/* A page of guest memory that is not mapped for the device. */
 static char *hidden_page(void)
 {
-	char *p = vmm_alloc(&n.vmm, 4096, 4096);
-
-	OK(vmm_iotlb_invalidate(&n.vmm, vnet_addr(&n, p), 4096));
-	return p;
+	return hidden(1);
 }
 
 static void show(char *p, __u8 perm)
@@ -166,8 +169,7 @@ static void miss_many_pages(void)
 	int i;
 
 	start();
-	p = vmm_alloc(&n.vmm, 5 * 4096, 4096);
-	OK(vmm_iotlb_invalidate(&n.vmm, vnet_addr(&n, p), 5 * 4096));
+	p = hidden(5);
 	memset(p, 0, 12);
 	frame_fill(p + 12, 20000, 3);
 	seg = (struct gseg){ vnet_addr(&n, p), 12 + 20000 };
@@ -273,9 +275,9 @@ static void invalidate_under_load(void)
 	int i;
 
 	start();
-	p = vmm_alloc(&n.vmm, 4096, 4096);
+	p = hidden(1);
 	old = p;
-	new = vmm_alloc(&n.vmm, 4096, 4096);
+	new = hidden(1);
 	for (i = 0; i < 100; i++) {
 		/* The same guest address is at @old, then at @new. */
 		OK(vmm_iotlb_update(&n.vmm, vnet_addr(&n, p), 4096, old, RW));
@@ -309,8 +311,9 @@ static void update_replaces(void)
 
 	test_need_ours();
 	start();
-	p = vmm_alloc(&n.vmm, 4096, 4096);
-	new = vmm_alloc(&n.vmm, 4096, 4096);
+	p = hidden(1);
+	new = hidden(1);
+	show(p, RW);
 	add_tx(p, 1);
 	memset(new, 0, 12);
 	frame_fill(new + 12, 60, 2);
@@ -325,6 +328,8 @@ static void start_unmapped(void)
 	struct vhost_iotlb_msg m;
 	int i, misses = 0;
 
+	/* In-tree wants the used ring mapped before. */
+	test_need_ours();
 	vnet_start(&n, &(struct vnet_conf){ .iommu = true, .no_backend = true });
 	OK(vmm_iotlb_invalidate(&n.vmm, VMM_GPA + VNET_IOVA, 16 << 20));
 	vnet_tx_add(&n, 77, 60);
@@ -350,7 +355,14 @@ static void ring_invalidated(void)
 	void *part[3];
 	int i;
 
-	start();
+	vnet_start(&n, &(struct vnet_conf){ .iommu = true, .mem = 2 << 20,
+					    .no_backend = true });
+	/* Page by page: what is invalidated in part goes as a whole. */
+	OK(vmm_iotlb_invalidate(&n.vmm, VMM_GPA + VNET_IOVA, 2 << 20));
+	for (i = 0; i < 512; i++)
+		OK(vmm_iotlb_update(&n.vmm, VMM_GPA + VNET_IOVA + i * 4096, 4096,
+				    n.vmm.region[0].hva + i * 4096, RW));
+	vnet_backend(&n, n.tapfd);
 	part[0] = n.ring[VMM_TX].desc;
 	part[1] = n.ring[VMM_TX].avail;
 	part[2] = n.ring[VMM_TX].used;
@@ -416,6 +428,26 @@ static void scattered_ring(void)
 	/* Round the ring, so that every page of it is used. */
 	vnet_tx_check(&n, 0, 2500, 60);
 	vnet_rx_check(&n, 0, 2500, 60);
+}
+
+/* A mapping goes as a whole, even if only a part of it is named. */
+static void invalidate_part(void)
+{
+	char *p;
+
+	start();
+	p = hidden(4);
+	OK(vmm_iotlb_update(&n.vmm, vnet_addr(&n, p), 4 * 4096, p, RW));
+	add_tx(p + 4096, 1);
+	gring_kick(&n.ring[VMM_TX]);
+	EXPECT_EQ(vnet_host_recv(&n, NULL, WAIT_MS), 1);
+	OK(vmm_iotlb_invalidate(&n.vmm, vnet_addr(&n, p + 4096), 4096));
+	add_tx(p + 4096, 2);
+	gring_kick(&n.ring[VMM_TX]);
+	expect_miss(vnet_addr(&n, p + 4096), VHOST_ACCESS_RO);
+	/* A page is enough to go on. */
+	show(p + 4096, RW);
+	EXPECT_EQ(vnet_host_recv(&n, NULL, WAIT_MS), 2);
 }
 
 /* More mappings than there is room for: the oldest one goes. */
@@ -640,7 +672,7 @@ static const struct test tests[] = {
 	TEST(miss_tx), TEST(miss_rx), TEST(miss_v1), TEST(miss_mid_batch),
 	TEST(miss_many_pages), TEST(miss_indirect_table),
 	TEST(permission), TEST(one_question),
-	TEST(invalidate_under_load), TEST(update_replaces),
+	TEST(invalidate_under_load), TEST(update_replaces), TEST(invalidate_part),
 	TEST(start_unmapped), TEST(ring_invalidated), TEST(scattered_ring),
 	TEST(entries_limit), TEST(batch), TEST(bad_messages), TEST(last_page),
 	TEST(needs_the_feature), TEST(not_the_owner),

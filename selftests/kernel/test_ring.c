@@ -19,7 +19,7 @@
 
 static struct vnet n;
 
-/* Cut @len bytes at @buf into segments of @cut[0], @cut[1], ... , the rest. */
+/* Cut @len bytes at @buf into segments of @cut[0], @cut[1], ..., 0: the rest. */
 static unsigned int cut_up(struct gseg *seg, char *buf, unsigned int len,
 			   const unsigned int *cut, unsigned int nr_cut)
 {
@@ -28,7 +28,7 @@ static unsigned int cut_up(struct gseg *seg, char *buf, unsigned int len,
 	for (i = 0; at < len; i++) {
 		unsigned int part = len - at;
 
-		if (i < nr_cut && cut[i] < part)
+		if (i < nr_cut && cut[i] && cut[i] < part)
 			part = cut[i];
 		seg[i].addr = vnet_addr(&n, buf + at);
 		seg[i].len = part;

@@ -19,7 +19,7 @@ ours_taken() { [[ $(taken) == */updates/vhost_net.ko* ]]; }
 own_taken() { [[ $(taken) == */kernel/drivers/vhost/vhost_net.ko* ]]; }
 core_first() { modprobe -d /build -S "$release" --show-depends vhost_net | grep -q updates/vhost_core; }
 list() { (cd /build/lib/modules && find . -name '*.ko*' | sort); }
-run_make() { make "$1" KDIR="/lib/modules/$release/build" INSTALL_MOD_PATH=/build >/build/log 2>&1 || { cat /build/log; exit 1; }; }
+run_make() { make -j"$(nproc)" "$1" KDIR="/lib/modules/$release/build" INSTALL_MOD_PATH=/build >/build/log 2>&1 || { cat /build/log; exit 1; }; }
 
 inside() {
 	failed=0

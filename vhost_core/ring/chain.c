@@ -75,14 +75,12 @@ static int expand(const struct vring_dev *r, struct vring_batch *b, u16 i)
 		if (i)
 			return 1;
 		b->nr = 1;
-		b->nr_seg = direct;
 	} else {
 		u16 k;
 
 		for (k = 0; k < direct; k++)
 			b->seg[b->nr_seg + k] = b->seg[c->seg + k];
 		c->seg = b->nr_seg;
-		b->nr_seg += direct;
 	}
 	c->nr_seg = direct;
 

@@ -138,7 +138,7 @@ struct vring_chain {
 /**
  * struct vring_batch - the result of a fetch, private memory of the caller
  * @nr: number of chains
- * @nr_seg: number of segments of all chains
+ * @nr_seg: segments taken up, those of chains that were moved or cut included
  * @chain: the chains, in the order in which they were made available
  * @seg: all segments; VRING_SEG_MAX of them
  * @table: scratch for one indirect table; VRING_SEG_MAX entries
@@ -254,6 +254,28 @@ static inline u32 vring_split_used_size(u32 num)
  */
 int vring_chain_check(const struct vring_dev *r, struct vring_batch *b, u16 i);
 
+/* The same, inline for what most chains are: one direct descriptor. */
+static inline int vring_chain_check_fast(const struct vring_dev *r,
+					 struct vring_batch *b, u16 i)
+{
+	struct vring_chain *c = b->chain + i;
+	const struct vring_seg *s = b->seg + c->seg;
+
+	if (unlikely(c->nr_seg != 1 || s->flags & VRING_D_INDIRECT || !s->len ||
+		     s->addr + (s->len - 1) < s->addr))
+		return vring_chain_check(r, b, i);
+	if (s->flags & VRING_D_WRITE) {
+		c->nr_out = 0;
+		c->out_len = 0;
+		c->in_len = s->len;
+	} else {
+		c->nr_out = 1;
+		c->out_len = s->len;
+		c->in_len = 0;
+	}
+	return 0;
+}
+
 /* split.c: section 2.7 */
 
 /**
@@ -286,6 +308,14 @@ int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int m
 void vring_split_unfetch(struct vring_dev *r, u16 n);
 
 /**
+ * vring_split_flush() - store the recorded entries in the ring, not the index
+ * @r: the ring
+ *
+ * Return: 0 or the negative of an enum vring_error.
+ */
+int vring_split_flush(struct vring_dev *r);
+
+/**
  * vring_split_put() - record a finished chain
  * @r: the ring
  * @id: of the chain
@@ -296,7 +326,25 @@ void vring_split_unfetch(struct vring_dev *r, u16 n);
  *
  * Return: 0 or the negative of an enum vring_error.
  */
-int vring_split_put(struct vring_dev *r, u16 id, u32 len);
+static inline int vring_split_put(struct vring_dev *r, u16 id, u32 len)
+{
+	struct vring_done *done;
+
+	/* More entries than the ring has would overwrite unseen ones. */
+	if (unlikely((u16)(r->last_used - r->published) >= r->num))
+		return -VRING_E_USED_OVERFLOW;
+	if (unlikely(r->nr_pend == VRING_BATCH)) {
+		int err = vring_split_flush(r);
+
+		if (err)
+			return err;
+	}
+	done = r->pend + r->nr_pend++;
+	done->id = id;
+	done->len = len;
+	r->last_used++;
+	return 0;
+}
 
 /**
  * vring_split_publish() - show all recorded chains to the guest
@@ -333,6 +381,17 @@ int vring_split_kick_disable(struct vring_dev *r);
  * vring_error.
  */
 int vring_split_kick_enable(struct vring_dev *r);
+
+/**
+ * vring_split_kick_more() - ask for a notification of chains yet to come
+ * @r: the ring
+ *
+ * For who gave chains back because they do not suffice: those are no news.
+ *
+ * Return: 1 if more were made available since the index was last loaded (fetch
+ * again), 0 if not, or the negative of an enum vring_error.
+ */
+int vring_split_kick_more(struct vring_dev *r);
 
 /**
  * vring_split_has_avail() - whether a fetch would find something

@@ -90,6 +90,9 @@ int vring_split_start(struct vring_dev *r, u16 last_avail)
 	err = load16(vring_at(&r->used, RING_IDX), &idx);
 	if (err)
 		return err;
+	err = store16(vring_at(&r->used, RING_FLAGS), 0);
+	if (err)
+		return err;
 	r->last_avail = last_avail;
 	r->avail_idx = last_avail;
 	r->last_used = idx;
@@ -97,7 +100,7 @@ int vring_split_start(struct vring_dev *r, u16 last_avail)
 	r->signalled_valid = false;
 	r->nr_pend = 0;
 	r->used_flags = 0;
-	return store16(vring_at(&r->used, RING_FLAGS), 0);
+	return 0;
 }
 
 /*
@@ -112,16 +115,16 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 	const u32 mask = r->num - 1;
 	/* Pointers, not indices: checks of these would be calls in the window. */
 	struct vring_chain *c = b->chain;
-	unsigned int i, nr_seg = 0;
+	unsigned int i, nr_seg = 0, first = 0;
 	int err = 0;
 
 	if (!vring_access_begin(vring_at(&r->avail, 0), sizeof(u16)))
 		return -VRING_E_FAULT;
 
 	for (i = 0; i < max; i++, c++) {
-		unsigned int first = nr_seg;
 		u16 idx;
 
+		first = nr_seg;
 		vring_get16(idx, avail_entry(r, r->last_avail + i), fault);
 		if (unlikely(idx > mask)) {
 			err = -VRING_E_HEAD;
@@ -174,7 +177,8 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 	return i ? (int)i : err;
 fault:
 	vring_access_end();
-	return -VRING_E_FAULT;
+	b->nr_seg = first;
+	return i ? (int)i : -VRING_E_FAULT;
 }
 
 int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int max)
@@ -200,7 +204,7 @@ int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int m
 		return n;
 	b->nr = n;
 	for (i = 0; i < b->nr; i++) {
-		int err = vring_chain_check(r, b, i);
+		int err = vring_chain_check_fast(r, b, i);
 
 		if (likely(!err))
 			continue;
@@ -217,8 +221,7 @@ void vring_split_unfetch(struct vring_dev *r, u16 n)
 	r->last_avail -= n;
 }
 
-/* Store the recorded entries; the index is not touched. */
-static int store_pending(struct vring_dev *r)
+int vring_split_flush(struct vring_dev *r)
 {
 	const struct vring_done *done = r->pend;
 	u16 at = r->last_used - r->nr_pend;
@@ -244,24 +247,6 @@ fault:
 	return -VRING_E_FAULT;
 }
 
-int vring_split_put(struct vring_dev *r, u16 id, u32 len)
-{
-	/* More entries than the ring has would overwrite unseen ones. */
-	if (unlikely((u16)(r->last_used - r->published) >= r->num))
-		return -VRING_E_USED_OVERFLOW;
-	if (unlikely(r->nr_pend == VRING_BATCH)) {
-		int err = store_pending(r);
-
-		if (err)
-			return err;
-	}
-	r->pend[r->nr_pend].id = id;
-	r->pend[r->nr_pend].len = len;
-	r->nr_pend++;
-	r->last_used++;
-	return 0;
-}
-
 int vring_split_publish(struct vring_dev *r)
 {
 	u16 n = r->last_used - r->published;
@@ -270,7 +255,7 @@ int vring_split_publish(struct vring_dev *r)
 	if (!n)
 		return 0;
 	if (r->nr_pend) {
-		err = store_pending(r);
+		err = vring_split_flush(r);
 		if (err)
 			return err;
 	}
@@ -332,31 +317,55 @@ int vring_split_need_signal(struct vring_dev *r)
 
 int vring_split_kick_disable(struct vring_dev *r)
 {
+	u16 flags = r->used_flags | VRING_USED_NO_NOTIFY;
+	int err;
+
 	/* With event indices silence needs nothing: ours is out of date. */
-	if (r->event_idx || r->used_flags & VRING_USED_NO_NOTIFY)
+	if (r->event_idx || r->used_flags == flags)
 		return 0;
-	r->used_flags |= VRING_USED_NO_NOTIFY;
-	return store16(vring_at(&r->used, RING_FLAGS), r->used_flags);
+	err = store16(vring_at(&r->used, RING_FLAGS), flags);
+	if (!err)
+		r->used_flags = flags;
+	return err;
 }
 
-int vring_split_kick_enable(struct vring_dev *r)
+/* Ask for a kick when the available index moves past @event. */
+static int ask_for_kick(struct vring_dev *r, u16 event)
 {
+	u16 flags = r->used_flags & ~VRING_USED_NO_NOTIFY;
 	int err;
 
 	if (r->event_idx) {
-		err = store16(avail_event(r), r->last_avail);
+		err = store16(avail_event(r), event);
 	} else {
-		r->used_flags &= ~VRING_USED_NO_NOTIFY;
-		err = store16(vring_at(&r->used, RING_FLAGS), r->used_flags);
+		err = store16(vring_at(&r->used, RING_FLAGS), flags);
+		if (!err)
+			r->used_flags = flags;
 	}
-	if (err)
-		return err;
 	/*
 	 * Store of our wish before the load of the available index. Pairs with
 	 * the guest's barrier between storing its index and reading our wish.
 	 */
 	vring_mb();
-	return vring_split_has_avail(r);
+	return err;
+}
+
+int vring_split_kick_enable(struct vring_dev *r)
+{
+	int err = ask_for_kick(r, r->last_avail);
+
+	return err ? err : vring_split_has_avail(r);
+}
+
+int vring_split_kick_more(struct vring_dev *r)
+{
+	u16 known = r->avail_idx;
+	int err;
+
+	err = ask_for_kick(r, known);
+	if (!err)
+		err = load_avail_idx(r);
+	return err ? err : r->avail_idx != known;
 }
 
 int vring_split_has_avail(struct vring_dev *r)

@@ -21,7 +21,7 @@
  *                                two ends spread over their queues
  *   offload IF on|off            checksum, scatter-gather, GSO, TSO, GRO
  *   channels IF N                queue pairs in use
- *   packets IF                   the driver's packet counters, queue by queue
+ *   kicks IF                     the driver's kick counters, queue by queue
  *   carrier IF 0|1 SECONDS       wait until the link is down or up
  *   hugefile FILE MIB            make FILE, its memory touched
  *   reboot                       (process 1 only)
@@ -296,7 +296,7 @@ static int cmd_channels(char **arg)
 	return ch.combined_count != (unsigned int)atoi(arg[2]);
 }
 
-static int cmd_packets(char **arg)
+static int cmd_kicks(char **arg)
 {
 	struct {
 		struct ethtool_sset_info info;
@@ -325,7 +325,7 @@ static int cmd_packets(char **arg)
 		unsigned int queue;
 		int end = 0;
 
-		if (sscanf(name, "%1[rt]x%u_packets%n", dir, &queue, &end) == 2 && end && !name[end])
+		if (sscanf(name, "%1[rt]x%u_kicks%n", dir, &queue, &end) == 2 && end && !name[end])
 			say("%s=%llu\n", name, (unsigned long long)stats->data[i]);
 	}
 	free(names);
@@ -437,7 +437,7 @@ static int run(char *line)
 		{ "send", 3, cmd_send },
 		{ "offload", 2, cmd_offload },
 		{ "channels", 2, cmd_channels },
-		{ "packets", 1, cmd_packets },
+		{ "kicks", 1, cmd_kicks },
 		{ "spray", 3, cmd_spray },
 		{ "carrier", 3, cmd_carrier },
 		{ "hugefile", 2, cmd_hugefile },

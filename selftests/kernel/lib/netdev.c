@@ -76,7 +76,7 @@ int macvtap_open(const char *parent, const char *name)
 	char path[64];
 	int fd, err;
 
-	err = netdev_run("ip link add link %s name %s type macvtap mode bridge",
+	err = netdev_run("ip link add link %s name %s type macvtap mode vepa",
 			 parent, name);
 	if (err)
 		return err;

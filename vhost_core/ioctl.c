@@ -440,14 +440,17 @@ static long worker_affinity(struct vhc_dev *dev, unsigned int cmd, void __user *
 	worker = vhc_worker_find(dev, a.worker_id);
 	if (!worker)
 		return -ENODEV;
-	if (cmd == VHOST_EXT_GET_WORKER_AFFINITY)
-		return get_mask(worker->task->cpus_ptr, a.len, u64_to_user_ptr(a.mask));
-
 	if (!alloc_cpumask_var(&mask, GFP_KERNEL))
 		return -ENOMEM;
-	err = set_mask(mask, a.len, u64_to_user_ptr(a.mask));
-	if (!err)
-		err = vhc_worker_set_affinity(worker, mask);
+	if (cmd == VHOST_EXT_GET_WORKER_AFFINITY) {
+		/* A task's own mask must not be copied to user space from. */
+		cpumask_copy(mask, worker->task->cpus_ptr);
+		err = get_mask(mask, a.len, u64_to_user_ptr(a.mask));
+	} else {
+		err = set_mask(mask, a.len, u64_to_user_ptr(a.mask));
+		if (!err)
+			err = vhc_worker_set_affinity(worker, mask);
+	}
 	free_cpumask_var(mask);
 	return err;
 }

@@ -21,11 +21,11 @@
 #define PAGES_PER_WORD	32
 
 /* Set bits in one 32-bit word of the log, atomically against the VMM. */
-static int set_bits(u32 __user *word, u32 bits)
+static int set_bits(u32 __user *word, __le32 bits)
 {
 	int oldval, err;
 
-	err = arch_futex_atomic_op_inuser(FUTEX_OP_OR, (int)bits, &oldval, word);
+	err = arch_futex_atomic_op_inuser(FUTEX_OP_OR, (__force int)bits, &oldval, word);
 	return err == -EAGAIN ? -EFAULT : err;
 }
 

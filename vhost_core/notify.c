@@ -283,9 +283,16 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 			vhc_notify_busy_poll(vq, false);
 		return false;
 	case VHC_WAIT_GUEST:
-		if (vq->busyloop_us && vhc_notify_busy_poll(vq, true) &&
-		    vq->state == VHC_VQ_RUNNING)
-			return true;
+		if (vq->busyloop_us) {
+			if (vhc_notify_busy_poll(vq, true))
+				return vq->state == VHC_VQ_RUNNING;
+		} else if (vq->batch.nr > 1) {
+			/* A guest that sends in rows may just have added one. */
+			int more = vhc_vq_has_avail(vq);
+
+			if (more)
+				return more > 0;
+		}
 		return vq->state == VHC_VQ_RUNNING && vhc_vq_kick_enable(vq, false) > 0;
 	case VHC_WAIT_MORE:
 		/* No busy polling: that looks for any chain, and would spin. */
@@ -294,11 +301,15 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 	return false;
 }
 
+/* Turns in a row, as long as nobody else wants the worker. */
+#define ROUNDS	4
+
 /* The work of every queue, on its worker. */
 void vhc_notify_run(struct vhc_work *work)
 {
 	struct vhc_vq *vq = container_of(work, struct vhc_vq, work);
 	enum vhc_verdict verdict;
+	unsigned int round;
 	bool again = false;
 
 	mutex_lock(&vq->mutex);
@@ -308,11 +319,17 @@ void vhc_notify_run(struct vhc_work *work)
 	trace_vhost_run(vq);
 	if (!vhc_vq_ready(vq))
 		goto out;
-	if (vhc_vq_kick_disable(vq))
-		goto out;
-	verdict = vq->dev->drv->run(vq);
-	if (vq->state == VHC_VQ_RUNNING)
+	for (round = 0; round < ROUNDS; round++) {
+		again = false;
+		if (vhc_vq_kick_disable(vq))
+			break;
+		verdict = vq->dev->drv->run(vq);
+		if (vq->state != VHC_VQ_RUNNING)
+			break;
 		again = conclude(vq, verdict);
+		if (!again || verdict == VHC_MORE || vhc_worker_has_work(vq))
+			break;
+	}
 out:
 	mutex_unlock(&vq->mutex);
 	/* At the end of the worker's list: others get their turn first. */

@@ -2,8 +2,8 @@
 /*
  * Workers: kernel threads that serve the queues of one device.
  *
- * A worker uses the owner's mm, and lives in the owner's cgroups and cpuset: a
- * VM's packet work is charged to the VM. Its list of work is a lockless stack
+ * A worker uses the owner's mm, lives in the owner's cgroups and cpuset, and
+ * has the owner's nice value: a VM's packet work is charged to the VM. Its list of work is a lockless stack
  * that any context may push to, interrupts included; the worker takes all of
  * it at once and turns it round. Only the push that finds the list empty wakes
  * the thread.
@@ -202,6 +202,7 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	err = join_cgroups(task, current);
 	if (err)
 		goto stop;
+	set_user_nice(task, task_nice(current));
 	dev->nr_workers++;
 	*out = worker;
 	return 0;

@@ -361,8 +361,9 @@ static int receive(struct vhn_rx *rx, const struct bufs *b, size_t len)
 	n = sock->ops->recvmsg(sock, &msg, len, MSG_DONTWAIT | MSG_TRUNC);
 	if (unlikely(n != len))
 		return n < 0 ? n : -EMSGSIZE;
-	return hlen < sizeof(struct virtio_net_hdr_mrg_rxbuf) ? 0 :
-	       put_num_buffers(b);
+	if (hlen < sizeof(struct virtio_net_hdr_mrg_rxbuf))
+		return 0;
+	return put_num_buffers(b);
 }
 
 /* Put a packet's chains, or give them back if nothing was received. */

@@ -21,30 +21,28 @@
 /* Room in front of a packet that the stack likes to find. */
 #define FRAME_PAD	(NET_IP_ALIGN + NET_SKB_PAD)
 
+/* The longest header, and what tun may want in front of it. */
+#define HDR_MAX		MAX(sizeof(struct virtio_net_hdr_mrg_rxbuf), VHC_NET_TUNNEL_HDR)
+
 static void reject(struct vhn_tx *tx, enum vhn_rejection r)
 {
 	vhc_vq_reject(tx->q.vq, r);
 }
 
-/* Copy @len bytes of a chain, from byte @skip of its readable part on. */
-static bool copy_out(const struct vhc_chain *c, size_t skip, void *dst, size_t len)
+/* Copy the first @len bytes of a chain; it has as many to read. */
+static bool copy_out(const struct vhc_chain *c, void *dst, size_t len)
 {
 	const struct iovec *iov = c->iov;
 
-	while (skip >= iov->iov_len) {
-		skip -= iov->iov_len;
-		iov++;
-	}
 	for (;;) {
-		size_t n = min(len, iov->iov_len - skip);
+		size_t n = min(len, iov->iov_len);
 
-		if (!vhc_copy_from_user(dst, iov->iov_base + skip, n))
+		if (!vhc_copy_from_user(dst, iov->iov_base, n))
 			return false;
 		len -= n;
-		if (!len)
+		if (likely(!len))
 			return true;
 		dst += n;
-		skip = 0;
 		iov++;
 	}
 }
@@ -105,10 +103,12 @@ enum sent {
 };
 
 /*
- * Copy a small packet into a buffer:
+ * Copy a small packet into a buffer, header and frame in one go, then the
+ * header to where tun looks for it. The copy's length is a constant that fits
+ * in the headroom and covers any header.
  *
- *	hard_start			data
- *	| header for tun | ... headroom | frame ... | skb_shared_info |
+ *	hard_start				data
+ *	| header for tun | ... headroom | header | frame ... | skb_shared_info |
  */
 static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t len)
 {
@@ -120,7 +120,8 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 	struct virtio_net_hdr *hdr;
 	void *buf;
 
-	pad = SKB_DATA_ALIGN(FRAME_PAD + sizeof(int) + q->sock_hlen +
+	BUILD_BUG_ON(sizeof(int) + HDR_MAX > FRAME_PAD);
+	pad = SKB_DATA_ALIGN(FRAME_PAD + hlen +
 			     (has_prog ? XDP_PACKET_HEADROOM : 0));
 	buflen = SKB_DATA_ALIGN(len + pad) +
 		 SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
@@ -132,15 +133,16 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 		return SENT;
 	}
 
-	hdr = vhc_tun_frame_hdr(buf, buflen);
-	if (likely(q->sock_hlen)) {
-		if (!copy_out(c, 0, hdr, q->sock_hlen))
-			goto fault;
-	} else {
-		memset(hdr, 0, sizeof(*hdr));
+	if (unlikely(!copy_out(c, buf + pad - hlen, hlen + len))) {
+		vhn_frag_unalloc(&tx->frag, buflen);
+		vhc_vq_data_fault(q->vq);
+		return BROKEN;
 	}
-	if (!copy_out(c, hlen, buf + pad, len))
-		goto fault;
+	hdr = vhc_tun_frame_hdr(buf, buflen);
+	if (likely(q->sock_hlen))
+		memcpy(hdr, buf + pad - hlen, HDR_MAX);
+	else
+		memset(hdr, 0, HDR_MAX);
 	if (unlikely(!fix_header(hdr, len))) {
 		vhn_frag_unalloc(&tx->frag, buflen);
 		reject(tx, VHN_R_TX_HDR);
@@ -150,11 +152,6 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 	xdp_prepare_buff(xdp, buf, pad, len, true);
 	tx->nr_xdp++;
 	return SENT;
-
-fault:
-	vhn_frag_unalloc(&tx->frag, buflen);
-	vhc_vq_data_fault(q->vq);
-	return BROKEN;
 }
 
 /* A packet by itself, from the guest's pages. */
@@ -271,6 +268,8 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 		packets += i;
 		if (sent == NO_ROOM)
 			return wait_for_room(tx);
+		if (n < VHC_BATCH && i == n)
+			return VHC_WAIT_GUEST;
 	}
 	return VHC_MORE;
 }

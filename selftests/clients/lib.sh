@@ -189,10 +189,15 @@ guest_blacklist=load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init
 guest_blacklist+=,trace_eval_init,init_kprobe_trace,init_encrypted,bpf_kfunc_init,sed_opal_init,ext4_init_fs
 guest_blacklist+=,ftrace_check_sync,i8042_init,init_ima,init_evm,crypto_kdf108_init,blake2s_mod_init,fuse_init
 guest_blacklist+=,nvme_core_init,journal_init,fanotify_user_setup,init_mqueue_fs,vga_arb_device_init,cmos_init
-guest_blacklist+=,thermal_init,cacheinfo_sysfs_init,apparmor_nf_ip_init,ksm_init,digsig_init,dmi_sysfs_init
+guest_blacklist+=,apparmor_nf_ip_init,ksm_init,digsig_init,dmi_sysfs_init
 guest_blacklist+=,bert_init,hpet_init
 guest_append="console=ttyS0 quiet panic=-1 nokaslr mitigations=off random.trust_cpu=on tsc=reliable no_timer_check"
 guest_append+=" cryptomgr.notests ipv6.disable=1 lsm= rodata=off init_on_alloc=0 initcall_blacklist=$guest_blacklist"
+
+# An emulated TSC is the machine's own, so its rate is known here. Finding it
+# out costs the guest more than anything else: the emulated timers to compare
+# it with are far too slow.
+guest_append+=" tsc_early_khz=$(awk '/^cpu MHz/ { printf "%d", $4 * 1000; exit }' /proc/cpuinfo)"
 
 # A copy costs least where it is neither "rep movsb" nor guarded.
 guest_cpu=max,-la57,-smap,-smep,-umip,-erms,-fsrm,-pku,-pks

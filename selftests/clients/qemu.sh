@@ -165,6 +165,9 @@ migrate() {
 	enough() { acked && [ "$acked" -ge 1048576 ]; }
 	until_true 30 enough || { why="the transfer does not start"; return 1; }
 	before=$acked
+	# Slowly, so that a good part of the file arrives meanwhile.
+	qmp b migrate-set-capabilities '{"capabilities":[{"capability":"events","state":true}]}' &&
+		qmp a migrate-set-parameters '{"max-bandwidth":16777216}' || return
 	qmp a migrate-set-capabilities '{"capabilities":[{"capability":"events","state":true}]}' &&
 		qmp a migrate "{\"uri\":\"unix:$tmp/migration\"}" || return
 	qmp_event a 180 '"MIGRATION"*"status": "@(completed|failed)"' || return

@@ -89,8 +89,7 @@ static void publish_order(void **state)
 	} want[] = {
 		{ ENV_WINDOW, 0 },
 		{ ENV_STORE, 4 }, { ENV_STORE, 8 }, { ENV_STORE, 12 }, { ENV_STORE, 16 },
-		{ ENV_WMB, 0 },
-		{ ENV_WINDOW, 2 }, { ENV_STORE, 2 },
+		{ ENV_WMB, 0 }, { ENV_STORE, 2 },
 	};
 	struct rig *g = open_plain(8);
 	unsigned int i;

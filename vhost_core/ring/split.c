@@ -221,24 +221,29 @@ void vring_split_unfetch(struct vring_dev *r, u16 n)
 	r->last_avail -= n;
 }
 
+/*
+ * Inside a window: store the recorded entries. In two stores each: an entry is
+ * aligned to 4 bytes only, and its second half may lie in the next page.
+ */
+#define store_pending(r, fault)						\
+	do {								\
+		const struct vring_done *_done = (r)->pend;		\
+		const struct vring_done *_end = _done + (r)->nr_pend;	\
+		u16 _at = (r)->last_used - (r)->nr_pend;		\
+									\
+		for (; _done < _end; _done++, _at++) {			\
+			u32 _off = RING_ENTRIES + 8 * slot(r, _at);	\
+									\
+			vring_put32(_done->id, vring_at(&(r)->used, _off), fault); \
+			vring_put32(_done->len, vring_at(&(r)->used, _off + 4), fault); \
+		}							\
+	} while (0)
+
 int vring_split_flush(struct vring_dev *r)
 {
-	const struct vring_done *done = r->pend;
-	u16 at = r->last_used - r->nr_pend;
-	u16 i;
-
 	if (!vring_access_begin(vring_at(&r->used, 0), sizeof(u16)))
 		return -VRING_E_FAULT;
-	for (i = 0; i < r->nr_pend; i++, done++) {
-		u32 off = RING_ENTRIES + 8 * slot(r, at + i);
-
-		/*
-		 * Two stores: an entry is aligned to 4 bytes only, and its
-		 * second half may lie in the next page.
-		 */
-		vring_put32(done->id, vring_at(&r->used, off), fault);
-		vring_put32(done->len, vring_at(&r->used, off + 4), fault);
-	}
+	store_pending(r, fault);
 	vring_access_end();
 	r->nr_pend = 0;
 	return 0;
@@ -250,23 +255,20 @@ fault:
 int vring_split_publish(struct vring_dev *r)
 {
 	u16 n = r->last_used - r->published;
-	int err;
 
 	if (!n)
 		return 0;
-	if (r->nr_pend) {
-		err = vring_split_flush(r);
-		if (err)
-			return err;
-	}
+	if (!vring_access_begin(vring_at(&r->used, 0), sizeof(u16)))
+		return -VRING_E_FAULT;
+	store_pending(r, fault);
 	/*
 	 * Used entries, and the data that they speak of, before the index.
 	 * Pairs with the guest's barrier between loading idx and the entries.
 	 */
 	vring_wmb();
-	err = store16(vring_at(&r->used, RING_IDX), r->last_used);
-	if (err)
-		return err;
+	vring_put16(r->last_used, vring_at(&r->used, RING_IDX), fault);
+	vring_access_end();
+	r->nr_pend = 0;
 	r->published = r->last_used;
 	/*
 	 * After 2^16 entries without a decision the comparison in
@@ -275,6 +277,9 @@ int vring_split_publish(struct vring_dev *r)
 	if (unlikely((u16)(r->published - r->signalled) < n))
 		r->signalled_valid = false;
 	return n;
+fault:
+	vring_access_end();
+	return -VRING_E_FAULT;
 }
 
 int vring_split_need_signal(struct vring_dev *r)

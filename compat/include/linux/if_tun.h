@@ -17,7 +17,8 @@ static inline void *vhc_tun_frame_hdr(void *hard_start, unsigned int buflen)
 	struct tun_xdp_hdr *hdr = hard_start;
 
 	hdr->buflen = buflen;
-	return &hdr->gso;
+	/* Not &hdr->gso: the header may be longer than that member. */
+	return hard_start + offsetof(struct tun_xdp_hdr, gso);
 }
 #else
 {

@@ -250,6 +250,7 @@ int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
 	unsigned int i, skipped = 0, failed = 0, done = 0;
 
 	for (i = 0; i < n; i++) {
+		long long begin = test_now();
 		int k, status;
 
 		for (k = 1; k < argc; k++)
@@ -258,6 +259,8 @@ int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
 		if (argc > 1 && k == argc)
 			continue;
 		status = run(&tests[i]);
+		if (getenv("TEST_TIMES"))
+			printf("# %lld ms\n", test_now() - begin);
 		done++;
 		if (status == STATUS_SKIP)
 			skipped++;

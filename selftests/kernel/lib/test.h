@@ -10,6 +10,7 @@
  *	skip - name: reason
  *	not ok - name: why
  *
+ * With TEST_TIMES in the environment, each is followed by the time it took.
  * Exit status 0, 1, or 77 if every test was skipped.
  */
 #ifndef VHOST_TEST_TEST_H

@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Owners that come, fork, pass on, die; modules that go; nothing that stays. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+#include "vnet.h"
+
+#define N(a) (sizeof(a) / sizeof(*(a)))
+#define WAIT_MS 10000
+
+static struct vnet n;
+
+/* A child has the fd, and nothing else: it may close it, or die. */
+static void fork_after_set_owner(void)
+{
+	int i, pid;
+
+	vnet_start(&n, NULL);
+	for (i = 0; i < 5; i++) {
+		pid = test_fork();
+		if (!pid) {
+			if (test_ours())
+				FAILS(vmm_net_backend(&n.vmm, VMM_TX, -1), EPERM);
+			if (i & 1)
+				close(n.vmm.fd);
+			_exit(0);
+		}
+		vnet_tx_check(&n, 0, 20, 60);
+		test_join(pid);
+		vnet_rx_check(&n, 0, 20, 60);
+	}
+}
+
+/* The owner is gone, its memory is not, while somebody holds the device. */
+static void fd_outlives_owner(void)
+{
+	int pair[2], pid, fd;
+	char c = 0;
+	struct iovec iov = { &c, 1 };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buf, .msg_controllen = sizeof(u.buf),
+	};
+	struct vmm other;
+	char prefix[32];
+
+	EXPECT(!socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	pid = test_fork();
+	if (!pid) {
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+		vnet_start(&n, NULL);
+		vnet_rx_post(&n, 100);
+		vnet_tx_check(&n, 0, 10, 60);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cmsg), &n.vmm.fd, sizeof(int));
+		EXPECT(sendmsg(pair[1], &msg, 0) == 1);
+		/* Something for the worker to be at. */
+		vnet_tx_add(&n, 0, 60);
+		gring_kick(&n.ring[VMM_TX]);
+		_exit(0);
+	}
+	close(pair[1]);
+	EXPECT(recvmsg(pair[0], &msg, 0) == 1);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	test_join(pid);
+	memset(&other, 0, sizeof(other));
+	other.fd = fd;
+	if (test_ours()) {
+		FAILS(vmm_net_backend(&other, VMM_TX, -1), EPERM);
+		FAILS(vmm_reset_owner(&other), EPERM);
+	}
+	FAILS(vmm_set_owner(&other), EBUSY);
+	close(fd);
+	snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
+	EXPECT(test_until(!test_threads(prefix), WAIT_MS));
+}
+
+static void reset_owner(void)
+{
+	unsigned int i, base;
+	__u64 f = n.features;
+
+	vnet_start(&n, NULL);
+	f = n.features;
+	for (i = 0; i < 5; i++) {
+		unsigned int vq;
+
+		vnet_rx_post(&n, 100);
+		vnet_tx_add(&n, 0, 60);
+		gring_kick(&n.ring[VMM_TX]);
+		OK(vmm_reset_owner(&n.vmm));
+		if (test_ours()) {
+			FAILS(vmm_get_vring_base(&n.vmm, VMM_TX, &base), EPERM);
+			FAILS(vmm_reset_owner(&n.vmm), EPERM);
+		}
+		OK(vmm_set_owner(&n.vmm));
+		/* As after open. */
+		OK(vmm_get_vring_base(&n.vmm, VMM_TX, &base));
+		EXPECT_EQ(base, 0);
+		EXPECT(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd) < 0);
+		OK(vmm_set_features(&n.vmm, f));
+		OK(vmm_set_mem_table(&n.vmm));
+		for (vq = 0; vq < VMM_VQS; vq++) {
+			gring_reset(&n.ring[vq], 0);
+			OK(gring_attach(&n.ring[vq], &n.vmm, vq));
+		}
+		vnet_backend(&n, n.tapfd);
+		while (vnet_host_recv(&n, NULL, 0) >= 0)
+			;
+		vnet_tx_check(&n, 0, 20, 60);
+		vnet_rx_check(&n, 0, 20, 60);
+	}
+}
+
+/* Reset by one, taken by another. */
+static void next_owner(void)
+{
+	int pid;
+
+	vnet_start(&n, NULL);
+	vnet_tx_check(&n, 0, 20, 60);
+	OK(vmm_reset_owner(&n.vmm));
+	pid = test_fork();
+	if (!pid) {
+		OK(vmm_set_owner(&n.vmm));
+		OK(vmm_set_features(&n.vmm, n.features));
+		OK(vmm_set_mem_table(&n.vmm));
+		for (unsigned int vq = 0; vq < VMM_VQS; vq++) {
+			gring_reset(&n.ring[vq], 0);
+			OK(gring_attach(&n.ring[vq], &n.vmm, vq));
+		}
+		vnet_backend(&n, n.tapfd);
+		vnet_tx_check(&n, 0, 20, 60);
+		vnet_rx_check(&n, 0, 20, 60);
+		OK(vmm_reset_owner(&n.vmm));
+		_exit(0);
+	}
+	test_join(pid);
+	OK(vmm_set_owner(&n.vmm));
+}
+
+static void two_owners(void)
+{
+	int pid[2], i;
+
+	for (i = 0; i < 2; i++) {
+		pid[i] = test_fork();
+		if (!pid[i]) {
+			vnet_start(&n, NULL);
+			for (int k = 0; k < 5; k++) {
+				vnet_tx_check(&n, 0, 200, 60);
+				vnet_rx_check(&n, 0, 200, 60);
+			}
+			_exit(0);
+		}
+	}
+	test_join(pid[0]);
+	test_join(pid[1]);
+}
+
+static void many_devices(void)
+{
+	struct vmm v[64];
+	unsigned int i;
+
+	for (i = 0; i < N(v); i++) {
+		OK(vmm_open(&v[i], NULL, 4096));
+		OK(vmm_set_owner(&v[i]));
+		OK(vmm_set_mem_table(&v[i]));
+	}
+	for (i = 0; i < N(v); i++)
+		vmm_close(&v[i * 37 % N(v)]);
+}
+
+static void close_in_flight(void)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < 25; i++) {
+		vnet_start(&n, NULL);
+		vnet_rx_post(&n, 256);
+		for (k = 0; k < 200; k++)
+			vnet_tx_add(&n, k, i & 1 ? 60 : 1514);
+		for (k = 0; k < 100; k++)
+			vnet_host_send(&n, k, 60);
+		gring_kick(&n.ring[VMM_TX]);
+		vnet_stop(&n);
+	}
+}
+
+/* The tap is closed before the device is, and holds packets. */
+static void close_tap_first(void)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < 10; i++) {
+		vnet_start(&n, NULL);
+		for (k = 0; k < 100; k++)
+			vnet_host_send(&n, k, 60);
+		/* A few buffers: the rest is in between the two. */
+		vnet_rx_post(&n, 10);
+		EXPECT(gring_wait(&n.ring[VMM_RX], WAIT_MS));
+		close(n.tapfd);
+		close(n.sock);
+		OK(netdev_run("ip link del %s", n.tap));
+		vmm_close(&n.vmm);
+		gring_free(&n.ring[0]);
+		gring_free(&n.ring[1]);
+	}
+}
+
+/* All that set-up does, over and over, until it is killed in the middle. */
+static void storm(void)
+{
+	struct vmm v;
+	struct gring r;
+	char tap[IFNAMSIZ] = "tap%d";
+	unsigned int id;
+	int fd;
+
+	net_private();
+	fd = tap_open(tap, 0);
+	tap_hdr_len(fd, 12);
+	netdev_up(tap);
+	for (;;) {
+		vmm_open(&v, NULL, 1 << 20);
+		vmm_set_owner(&v);
+		vmm_set_features(&v, VNET_FEATURES);
+		vmm_set_mem_table(&v);
+		if (!gring_alloc(&r, &v, 256, VNET_FEATURES, 0)) {
+			gring_attach(&r, &v, VMM_TX);
+			vmm_net_backend(&v, VMM_TX, fd);
+			vmm_new_worker(&v, &id);
+			vmm_attach_worker(&v, VMM_TX, id);
+			evt_signal(r.kick);
+			vmm_set_mem_table(&v);
+			vmm_net_backend(&v, VMM_TX, -1);
+			vmm_reset_owner(&v);
+			gring_free(&r);
+		}
+		vmm_close(&v);
+	}
+}
+
+static void killed_in_setup(void)
+{
+	unsigned int i, k;
+
+	vnet_start(&n, NULL);
+	for (i = 0; i < 30; i++) {
+		char prefix[32];
+		int pid = test_fork();
+
+		if (!pid)
+			storm();
+		for (k = 0; k < 20 + i * 40; k++)
+			test_pause();
+		kill(pid, SIGKILL);
+		EXPECT_EQ(waitpid(pid, NULL, 0), pid);
+		snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
+		EXPECT(test_until(!test_threads(prefix), WAIT_MS));
+	}
+}
+
+/* ---- memory tables ------------------------------------------------------------------ */
+
+static bool stop;
+
+static void *swap_tables(void *arg)
+{
+	struct vhost_memory_region r[3];
+	unsigned int i;
+
+	(void)arg;
+	memset(r, 0, sizeof(r));
+	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		/* Memory in one region, in two, with another one before it. */
+		unsigned int half = 8 << 20, nr = 0;
+		char *hva = n.vmm.region[0].hva;
+
+		if (i % 3 == 2)
+			r[nr++] = (struct vhost_memory_region){
+				0, 1 << 20, (uintptr_t)hva, 0 };
+		r[nr++] = (struct vhost_memory_region){
+			VMM_GPA, i & 1 ? half : 2 * half, (uintptr_t)hva, 0 };
+		if (i & 1)
+			r[nr++] = (struct vhost_memory_region){
+				VMM_GPA + half, half, (uintptr_t)hva + half, 0 };
+		OK(vmm_set_mem_regions(&n.vmm, r, nr, 0));
+	}
+	return NULL;
+}
+
+static void mem_table_swapped_under_load(void)
+{
+	pthread_t thread;
+	int i;
+
+	vnet_start(&n, NULL);
+	EXPECT(!pthread_create(&thread, NULL, swap_tables, NULL));
+	for (i = 0; i < 5; i++) {
+		vnet_tx_check(&n, 0, 300, 60);
+		vnet_rx_check(&n, 0, 300, 1514);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(evt_wait(n.ring[VMM_TX].err, 0), 0);
+	EXPECT_EQ(evt_wait(n.ring[VMM_RX].err, 0), 0);
+}
+
+/* When the call returns, the old place is not used any more. */
+static void mem_table_moves(void)
+{
+	char *old, *new, *p;
+	int i;
+
+	vnet_start(&n, NULL);
+	OK(vmm_add_region(&n.vmm, VMM_GPA + (1 << 30), 1 << 16));
+	p = n.vmm.region[1].hva;
+	old = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	new = p;
+	for (i = 0; i < 100; i++) {
+		char *here = i & 1 ? old : new;
+		struct gseg seg = { VMM_GPA + (1 << 30), 72 };
+
+		n.vmm.region[1].hva = here;
+		OK(vmm_set_mem_table(&n.vmm));
+		memset(i & 1 ? new : old, 0xdd, 72);
+		memset(here, 0, 12);
+		frame_fill(here + 12, 60, i);
+		gring_add(&n.ring[VMM_TX], &seg, 1, 0, NULL);
+		gring_kick(&n.ring[VMM_TX]);
+		EXPECT_EQ(vnet_host_recv(&n, NULL, WAIT_MS), i);
+		EXPECT(vnet_tx_drain(&n, WAIT_MS));
+	}
+}
+
+/* Memory behind the table is unmapped by its owner: an error, not a crash. */
+static void memory_unmapped_under_load(void)
+{
+	int i;
+
+	vnet_start(&n, NULL);
+	vnet_rx_post(&n, 100);
+	for (i = 0; i < 50; i++)
+		vnet_tx_add(&n, i, 1514);
+	gring_kick(&n.ring[VMM_TX]);
+	for (i = 0; i < 50; i++)
+		vnet_host_send(&n, i, 60);
+	munmap(n.vmm.region[0].hva, n.vmm.region[0].size);
+	n.vmm.nr_region = 0;
+	evt_signal(n.ring[VMM_TX].kick);
+	evt_signal(n.ring[VMM_RX].kick);
+	if (test_ours())
+		EXPECT(evt_wait(n.ring[VMM_TX].err, WAIT_MS));
+	vmm_close(&n.vmm);
+}
+
+/* ---- leaks -------------------------------------------------------------------------- */
+
+/* Kernel memory that cannot be reclaimed, in KiB. */
+static long long kernel_memory(void)
+{
+	static const char *const names[] = {
+		"SUnreclaim:", "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:",
+	};
+	long long total = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	EXPECT(f);
+	while (fgets(line, sizeof(line), f))
+		for (unsigned int i = 0; i < N(names); i++)
+			if (!strncmp(line, names[i], strlen(names[i])))
+				total += atoll(line + strlen(names[i]));
+	fclose(f);
+	return total;
+}
+
+static void bare_cycles(unsigned int count)
+{
+	struct vmm v;
+
+	while (count--) {
+		OK(vmm_open(&v, NULL, 4096));
+		OK(vmm_set_owner(&v));
+		OK(vmm_set_mem_table(&v));
+		OK(vmm_set_features(&v, BIT_ULL(VIRTIO_F_VERSION_1) |
+					BIT_ULL(VIRTIO_F_ACCESS_PLATFORM)));
+		OK(vmm_iotlb_update(&v, 0, 4096, v.region[0].hva, 3));
+		vmm_close(&v);
+	}
+}
+
+/* 400 times what is never given back would show, even if it is little. */
+static void no_memory_left(void)
+{
+	long long before;
+
+	bare_cycles(150);
+	before = kernel_memory();
+	bare_cycles(400);
+	if (!test_until(kernel_memory() - before < 200, 5000))
+		test_fail("%lld KiB more after 400 cycles",
+			  kernel_memory() - before);
+}
+
+static long long free_memory(void)
+{
+	char line[128];
+	long long val = -1;
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, "MemFree:", 8))
+			val = atoll(line + 8);
+	fclose(f);
+	return val;
+}
+
+static void traffic_cycles(unsigned int count)
+{
+	while (count--) {
+		unsigned int k;
+
+		OK(vmm_set_owner(&n.vmm));
+		OK(vmm_set_features(&n.vmm, n.features));
+		OK(vmm_set_mem_table(&n.vmm));
+		for (k = 0; k < VMM_VQS; k++) {
+			gring_reset(&n.ring[k], 0);
+			OK(gring_attach(&n.ring[k], &n.vmm, k));
+		}
+		vnet_backend(&n, n.tapfd);
+		vnet_tx_check(&n, 0, 100, 1514);
+		vnet_rx_check(&n, 0, 100, 1514);
+		OK(vmm_reset_owner(&n.vmm));
+		close(n.vmm.fd);
+		n.vmm.fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+	}
+}
+
+/* Nor the pages that packets travel in. */
+static void no_pages_left(void)
+{
+	long long before;
+
+	vnet_start(&n, NULL);
+	OK(vmm_reset_owner(&n.vmm));
+	traffic_cycles(10);
+	before = free_memory();
+	traffic_cycles(40);
+	if (!test_until(before - free_memory() < 4096, 5000))
+		test_fail("%lld KiB less after 40 cycles", before - free_memory());
+}
+
+/* ---- modules ------------------------------------------------------------------------- */
+
+static int rmmod(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+static int insmod(const char *name)
+{
+	const char *dir = getenv("VHOST_MODULES");
+	char path[256];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : "/build", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static bool in_file(const char *path, const char *text)
+{
+	char line[256];
+	bool found = false;
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		found = found || strstr(line, text);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void rmmod_while_open(void)
+{
+	test_need_ours();
+	vnet_start(&n, NULL);
+	FAILS(rmmod("vhost_net"), EAGAIN);
+	FAILS(rmmod("vhost_core"), EAGAIN);
+	vnet_tx_check(&n, 0, 20, 60);
+	vnet_rx_check(&n, 0, 20, 60);
+}
+
+static void rmmod_after(void)
+{
+	const char *dir = getenv("VHOST_MODULES");
+	char path[256];
+	bool clean;
+	int i, err;
+
+	test_need_ours();
+	snprintf(path, sizeof(path), "%s/vhost_net.ko", dir ? dir : "/build");
+	if (access(path, R_OK))
+		test_skip("%s is not there to load again", path);
+	for (i = 0; i < 5; i++) {
+		vnet_start(&n, NULL);
+		vnet_rx_post(&n, 50);
+		vnet_tx_check(&n, 0, 20, 1514);
+		vnet_stop(&n);
+		EXPECT(test_until(!rmmod("vhost_net"), WAIT_MS));
+		err = rmmod("vhost_core");
+		clean = access("/dev/vhost-net", F_OK) &&
+			access("/sys/module/vhost_net", F_OK) &&
+			access("/sys/module/vhost_core", F_OK) &&
+			access("/sys/kernel/debug/vhost", F_OK) &&
+			!in_file("/proc/misc", "vhost-net") &&
+			!test_threads("vhost-");
+		if (!err)
+			OK(insmod("vhost_core"));
+		OK(insmod("vhost_net"));
+		OK(err);
+		EXPECT(clean);
+	}
+	vnet_start(&n, NULL);
+	vnet_tx_check(&n, 0, 20, 60);
+}
+
+/* Loading and unloading leave no memory behind either. */
+static void rmmod_leaves_no_memory(void)
+{
+	long long before = 0;
+	int i;
+
+	test_need_ours();
+	for (i = 0; i < 40; i++) {
+		if (i == 20)
+			before = kernel_memory();
+		EXPECT(test_until(!rmmod("vhost_net"), WAIT_MS));
+		OK(rmmod("vhost_core"));
+		if (insmod("vhost_core") || insmod("vhost_net"))
+			test_skip("the modules cannot be loaded again from here");
+	}
+	if (!test_until(kernel_memory() - before < 400, 5000))
+		test_fail("%lld KiB more after 20 loads", kernel_memory() - before);
+}
+
+static const struct test tests[] = {
+	TEST(fork_after_set_owner), TEST(fd_outlives_owner),
+	TEST(reset_owner), TEST(next_owner), TEST(two_owners),
+	TEST(many_devices), TEST(close_in_flight), TEST(close_tap_first),
+	TEST(killed_in_setup),
+	TEST(mem_table_swapped_under_load), TEST(mem_table_moves),
+	TEST(memory_unmapped_under_load),
+	TEST(no_memory_left), TEST(no_pages_left),
+	TEST(rmmod_while_open), TEST(rmmod_after), TEST(rmmod_leaves_no_memory),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(tests, N(tests), argc, argv);
+}

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Kicks and interrupts: none lost, whatever is swapped, and counted. */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <sys/eventfd.h>
+
+#include "test.h"
+#include "vnet.h"
+
+#define N(a) (sizeof(a) / sizeof(*(a)))
+#define WAIT_MS 10000
+
+static struct vnet n;
+static int fds[2];
+static int current;	/* which of @fds is, or is about to be, set */
+static bool stop;
+
+/* Wait on both: the interrupt comes by either. */
+static bool wait_either(struct gring *r)
+{
+	struct pollfd p[2] = { { fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
+	eventfd_t val;
+
+	while (gring_call_enable(r)) {
+		if (poll(p, 2, WAIT_MS) <= 0)
+			return false;
+		eventfd_read(fds[0], &val);
+		eventfd_read(fds[1], &val);
+	}
+	return true;
+}
+
+static void *swap_calls(void *unbind)
+{
+	int i;
+
+	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		OK(vmm_vring_call(&n.vmm, VMM_TX, fds[i & 1]));
+		if (unbind)
+			OK(vmm_vring_call(&n.vmm, VMM_TX, -1));
+	}
+	return NULL;
+}
+
+static void call_swapped(void *unbind)
+{
+	struct gring *r;
+	pthread_t thread;
+	unsigned int i, done = 0;
+
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	fds[0] = r->call;
+	fds[1] = evt_new();
+	EXPECT(!pthread_create(&thread, NULL, swap_calls, unbind));
+	for (i = 0; i < 1500; i++) {
+		vnet_tx_add(&n, i, 60);
+		gring_kick(r);
+		if (!wait_either(r))
+			test_fail("interrupt %u is lost", i);
+		done += vnet_tx_reap(&n);
+	}
+	EXPECT_EQ(done, 1500);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
+static void call_swapped_under_load(void)
+{
+	call_swapped(NULL);
+}
+
+/* As a VMM masks its interrupts: while none is set, what is due is kept. */
+static void call_unbound_under_load(void)
+{
+	test_need_ours();
+	call_swapped(&stop);
+}
+
+static void call_while_unbound(void)
+{
+	struct gring *r;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	gring_call_enable(r);
+	OK(vmm_vring_call(&n.vmm, VMM_TX, -1));
+	vnet_tx_add(&n, 1, 60);
+	gring_kick(r);
+	EXPECT(test_until(gring_pending(r) == 1, WAIT_MS));
+	OK(vmm_vring_err(&n.vmm, VMM_TX, r->err));
+	EXPECT_EQ(evt_wait(r->call, 0), 0);
+	OK(vmm_vring_call(&n.vmm, VMM_TX, r->call));
+	EXPECT_EQ(evt_wait(r->call, WAIT_MS), 1);
+	/* Just once. */
+	OK(vmm_vring_call(&n.vmm, VMM_TX, -1));
+	OK(vmm_vring_call(&n.vmm, VMM_TX, r->call));
+	EXPECT_EQ(evt_wait(r->call, 0), 0);
+}
+
+/* Once the swap has returned the old eventfd stays silent. */
+static void old_call_is_silent(void)
+{
+	struct gring *r;
+	int i;
+
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	fds[0] = r->call;
+	fds[1] = evt_new();
+	for (i = 0; i < 300; i++) {
+		int old = fds[i & 1], new = fds[!(i & 1)];
+
+		gring_call_enable(r);
+		vnet_tx_add(&n, i, 60);
+		gring_kick(r);
+		OK(vmm_vring_call(&n.vmm, VMM_TX, new));
+		/* It may have been first; from here on it is not. */
+		evt_wait(old, 0);
+		EXPECT(test_until(gring_pending(r) == 1, WAIT_MS));
+		OK(vmm_vring_err(&n.vmm, VMM_TX, r->err));
+		EXPECT_EQ(evt_wait(old, 0), 0);
+		evt_wait(new, 0);
+		vnet_tx_reap(&n);
+	}
+}
+
+static void *swap_kicks(void *unused)
+{
+	int i;
+
+	(void)unused;
+	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		__atomic_store_n(&current, i & 1, __ATOMIC_SEQ_CST);
+		OK(vmm_vring_kick(&n.vmm, VMM_TX, fds[i & 1]));
+	}
+	return NULL;
+}
+
+static void kick_swapped_under_load(void)
+{
+	struct gring *r;
+	pthread_t thread;
+	unsigned int i;
+
+	/* In-tree does not look into the ring when the eventfd is new. */
+	test_need_ours();
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	fds[0] = r->kick;
+	fds[1] = evt_new();
+	EXPECT(!pthread_create(&thread, NULL, swap_kicks, NULL));
+	for (i = 0; i < 1500; i++) {
+		vnet_tx_add(&n, i, 60);
+		gring_publish(r);
+		if (gring_want_kick(r))
+			evt_signal(fds[__atomic_load_n(&current, __ATOMIC_SEQ_CST)]);
+		if (!vnet_tx_drain(&n, WAIT_MS))
+			test_fail("kick %u is lost", i);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
+/* Without a kick eventfd nothing happens; with one again, at once. */
+static void kick_unbound(void)
+{
+	struct gring *r;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	vnet_tx_check(&n, 0, 10, 60);
+	OK(vmm_vring_kick(&n.vmm, VMM_TX, -1));
+	/* It looks once more when the eventfd changes: let that pass. */
+	vnet_rx_check(&n, 0, 10, 60);
+	vnet_tx_add(&n, 5, 60);
+	gring_kick(r);
+	vnet_rx_check(&n, 0, 10, 60);
+	EXPECT_EQ(gring_pending(r), 0);
+	OK(vmm_vring_kick(&n.vmm, VMM_TX, r->kick));
+	EXPECT_EQ(vnet_host_recv(&n, NULL, WAIT_MS), 5);
+}
+
+/* The eventfd is shared with another process that reads it away. */
+static void kick_is_not_consumed(void)
+{
+	struct gring *r;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	vnet_tx_check(&n, 0, 10, 60);
+	vnet_backend(&n, -1);
+	/* A VMM that takes over finds what the guest signalled. */
+	EXPECT(evt_wait(r->kick, 0) > 0);
+}
+
+static void busyloop(void)
+{
+	struct gring *r;
+	unsigned int i;
+
+	vnet_start(&n, NULL);
+	r = &n.ring[VMM_TX];
+	OK(vmm_vring_busyloop(&n.vmm, VMM_TX, 200));
+	OK(vmm_vring_busyloop(&n.vmm, VMM_RX, 200));
+	for (i = 0; i < 5; i++) {
+		vnet_tx_check(&n, 0, 100, 60);
+		vnet_rx_check(&n, 0, 100, 60);
+	}
+	test_need_ours();
+	EXPECT(vmm_counter(&n.vmm, VMM_TX, "poll_misses") > 0);
+
+	/* Long enough that chains are found without being told of. */
+	OK(vmm_vring_busyloop(&n.vmm, VMM_TX, 500000));
+	for (i = 0; i < 100; i++) {
+		long long hits = vmm_counter(&n.vmm, VMM_TX, "poll_hits");
+
+		vnet_tx_add(&n, 0, 60);
+		gring_publish(r);
+		evt_signal(r->kick);
+		while (!gring_pending(r))
+			;
+		vnet_tx_add(&n, 0, 60);
+		gring_publish(r);
+		/* No kick. It is found, or the polling ended early. */
+		(void)test_until(gring_pending(r) == 2, 1000);
+		evt_signal(r->kick);
+		EXPECT(vnet_tx_drain(&n, WAIT_MS));
+		if (vmm_counter(&n.vmm, VMM_TX, "poll_hits") > hits)
+			return;
+	}
+	test_fail("busy polling never found anything");
+}
+
+/* Polling ends when somebody else has work for the worker. */
+static void busyloop_yields(void)
+{
+	long long begin;
+
+	vnet_start(&n, NULL);
+	OK(vmm_vring_busyloop(&n.vmm, VMM_TX, 3000000));
+	OK(vmm_vring_busyloop(&n.vmm, VMM_RX, 3000000));
+	begin = test_now();
+	vnet_tx_check(&n, 0, 5, 60);
+	vnet_rx_check(&n, 0, 5, 60);
+	vnet_tx_check(&n, 0, 5, 60);
+	vnet_rx_check(&n, 0, 5, 60);
+	/* A stop does not wait for it, either. */
+	vnet_backend(&n, -1);
+	EXPECT(test_now() - begin < 6000);
+}
+
+/* Counters tell exactly what happened. */
+static void counters(void)
+{
+	static const struct {
+		const char *name;
+		long long tx, rx;
+	} exact[] = {
+		{ "chains", 10, 20 },
+		{ "bytes_read", 10 * 112, 0 },
+		{ "bytes_written", 0, 20 * 212 },
+		{ "kicks", 10, 20 },
+		{ "packets", 10, 20 },
+		{ "iotlb_misses", 0, 0 },
+		{ "dropped", 0, 0 },
+	};
+	char buf[2048];
+	unsigned int i;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	for (i = 0; i < 10; i++) {
+		vnet_tx_add(&n, i, 100);
+		gring_publish(&n.ring[VMM_TX]);
+		evt_signal(n.ring[VMM_TX].kick);
+		EXPECT(vnet_tx_drain(&n, WAIT_MS));
+	}
+	for (i = 0; i < 20; i++) {
+		struct gring *r = &n.ring[VMM_RX];
+		char *p = vnet_buf(&n, VMM_RX);
+		struct gseg seg = { vnet_addr(&n, p), 2048 };
+
+		gring_add(r, &seg, 0, 1, p);
+		gring_publish(r);
+		evt_signal(r->kick);
+		vnet_host_send(&n, i, 200);
+		EXPECT_EQ(vnet_rx_recv(&n, buf, sizeof(buf), WAIT_MS), 212);
+	}
+	for (i = 0; i < N(exact); i++) {
+		EXPECT_EQ(vmm_counter(&n.vmm, VMM_TX, exact[i].name), exact[i].tx);
+		EXPECT_EQ(vmm_counter(&n.vmm, VMM_RX, exact[i].name), exact[i].rx);
+	}
+	EXPECT(vmm_counter(&n.vmm, VMM_TX, "signals") +
+	       vmm_counter(&n.vmm, VMM_TX, "signals_suppressed") == 10);
+	EXPECT(vmm_counter(&n.vmm, VMM_TX, "batches") == 10);
+}
+
+static void info_file(void)
+{
+	char val[64], want[64];
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	OK(vmm_stat(&n.vmm, -1, "owner", val, sizeof(val)));
+	EXPECT_EQ(atoi(val), getpid());
+	OK(vmm_stat(&n.vmm, -1, "features", val, sizeof(val)));
+	snprintf(want, sizeof(want), "0x%llx", n.features);
+	EXPECT(!strcmp(val, want));
+	OK(vmm_stat(&n.vmm, VMM_TX, "size", val, sizeof(val)));
+	EXPECT_EQ(atoi(val), 256);
+	OK(vmm_stat(&n.vmm, VMM_TX, "state", val, sizeof(val)));
+	EXPECT(!strcmp(val, "running"));
+	vnet_tx_check(&n, 0, 7, 60);
+	OK(vmm_stat(&n.vmm, VMM_TX, "last_avail", val, sizeof(val)));
+	EXPECT_EQ(atoi(val), 7);
+	OK(vmm_stat(&n.vmm, VMM_TX, "last_used", val, sizeof(val)));
+	EXPECT_EQ(atoi(val), 7);
+}
+
+static const struct test tests[] = {
+	TEST(call_swapped_under_load), TEST(call_unbound_under_load),
+	TEST(call_while_unbound), TEST(old_call_is_silent),
+	TEST(kick_swapped_under_load), TEST(kick_unbound),
+	TEST(kick_is_not_consumed),
+	TEST(busyloop), TEST(busyloop_yields),
+	TEST(counters), TEST(info_file),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(tests, N(tests), argc, argv);
+}

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Workers: made, named, placed, moved under traffic, and gone with the owner. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+#include "vnet.h"
+
+#define N(a) (sizeof(a) / sizeof(*(a)))
+#define WAIT_MS 10000
+#define PER_QUEUE "/sys/module/vhost_core/parameters/worker_per_queue"
+
+static struct vnet n;
+
+static int my_threads(void)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof(prefix), "vhost-%d", getpid());
+	return test_threads(prefix);
+}
+
+static void read_file(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len;
+
+	if (fd < 0)
+		test_fail("%s: %m", path);
+	len = read(fd, buf, size - 1);
+	close(fd);
+	buf[len > 0 ? len : 0] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int tid_of(unsigned int id)
+{
+	struct vhost_ext_worker_info info;
+
+	OK(vmm_worker_info(&n.vmm, id, &info));
+	EXPECT(info.tid > 0);
+	return info.tid;
+}
+
+static void proc_file(int tid, const char *file, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, file);
+	read_file(path, buf, size);
+}
+
+static void one_by_default(void)
+{
+	unsigned int rx, tx;
+	char comm[64], want[64], val[32];
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_RX, &rx));
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &tx));
+	EXPECT_EQ(rx, tx);
+	EXPECT_EQ(my_threads(), 1);
+	snprintf(want, sizeof(want), "vhost-%d-net", getpid());
+	proc_file(tid_of(rx), "comm", comm, sizeof(comm));
+	if (strcmp(comm, want))
+		test_fail("worker is named %s, not %s", comm, want);
+	OK(vmm_stat(&n.vmm, VMM_TX, "worker_tid", val, sizeof(val)));
+	EXPECT_EQ(atoi(val), tid_of(tx));
+}
+
+static void one_per_queue(void)
+{
+	unsigned int id, vq;
+	char comm[64], want[64];
+	int err;
+
+	test_need_ours();
+	OK(write_file(PER_QUEUE, "1"));
+	err = vmm_open(&n.vmm, NULL, 0);
+	if (!err)
+		err = vmm_set_owner(&n.vmm);
+	OK(write_file(PER_QUEUE, "0"));
+	OK(err);
+	EXPECT_EQ(my_threads(), 2);
+	for (vq = 0; vq < VMM_VQS; vq++) {
+		OK(vmm_get_worker(&n.vmm, vq, &id));
+		snprintf(want, sizeof(want), "vhost-%d-net-%s", getpid(),
+			 vq == VMM_RX ? "rx" : "tx");
+		proc_file(tid_of(id), "comm", comm, sizeof(comm));
+		if (strcmp(comm, want))
+			test_fail("worker is named %s, not %s", comm, want);
+	}
+}
+
+static void per_queue_traffic(void)
+{
+	test_need_ours();
+	OK(write_file(PER_QUEUE, "1"));
+	vnet_start(&n, NULL);
+	OK(write_file(PER_QUEUE, "0"));
+	vnet_tx_check(&n, 0, 300, 60);
+	vnet_rx_check(&n, 0, 300, 60);
+}
+
+static void new_and_free(void)
+{
+	struct vhost_ext_worker_info info;
+	unsigned int first, a, b;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &first));
+	OK(vmm_new_worker(&n.vmm, &a));
+	OK(vmm_new_worker(&n.vmm, &b));
+	EXPECT(a != b && a != first && b != first);
+	EXPECT_EQ(my_threads(), 3);
+	OK(vmm_worker_info(&n.vmm, a, &info));
+	EXPECT_EQ(info.vrings, 0);
+	EXPECT_EQ(info.reserved, 0);
+	OK(vmm_worker_info(&n.vmm, first, &info));
+	EXPECT_EQ(info.vrings, 2);
+
+	OK(vmm_attach_worker(&n.vmm, VMM_TX, a));
+	OK(vmm_attach_worker(&n.vmm, VMM_TX, a));
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &b));
+	EXPECT_EQ(a, b);
+	OK(vmm_worker_info(&n.vmm, a, &info));
+	EXPECT_EQ(info.vrings, 1);
+	FAILS(vmm_free_worker(&n.vmm, a), EBUSY);
+	FAILS(vmm_free_worker(&n.vmm, first), EBUSY);
+	vnet_tx_check(&n, 0, 20, 60);
+	OK(vmm_attach_worker(&n.vmm, VMM_RX, a));
+	OK(vmm_free_worker(&n.vmm, first));
+	vnet_rx_check(&n, 0, 20, 60);
+	FAILS(vmm_free_worker(&n.vmm, first), ENODEV);
+	FAILS(vmm_free_worker(&n.vmm, 4711), ENODEV);
+	FAILS(vmm_free_worker(&n.vmm, ~0u), ENODEV);
+	FAILS(vmm_attach_worker(&n.vmm, VMM_TX, first), ENODEV);
+	FAILS(vmm_worker_info(&n.vmm, first, &info), ENODEV);
+	EXPECT_EQ(my_threads(), 2);
+}
+
+static void number_is_limited(void)
+{
+	unsigned int id, i;
+	int err = 0;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	for (i = 1; i < 100 && !err; i++)
+		err = vmm_new_worker(&n.vmm, &id);
+	EXPECT_EQ(err, -ENOSPC);
+	/* The last turn made none. */
+	EXPECT_EQ(i - 1, 2 * VMM_VQS + 1);
+	EXPECT_EQ(my_threads(), 2 * VMM_VQS + 1);
+	vnet_tx_check(&n, 0, 20, 60);
+}
+
+static bool stop;
+
+static void *mover(void *arg)
+{
+	unsigned int id[3], i;
+
+	(void)arg;
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id[0]));
+	OK(vmm_new_worker(&n.vmm, &id[1]));
+	OK(vmm_new_worker(&n.vmm, &id[2]));
+	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		OK(vmm_attach_worker(&n.vmm, VMM_TX, id[i % 3]));
+		OK(vmm_attach_worker(&n.vmm, VMM_RX, id[i * 7 % 3]));
+	}
+	if (i < 5)
+		test_fail("moved %u times only", i);
+	return NULL;
+}
+
+/* Every packet once, in its order, wherever the queue is served. */
+static void move_under_traffic(void)
+{
+	pthread_t thread;
+	unsigned int i;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	EXPECT(!pthread_create(&thread, NULL, mover, NULL));
+	for (i = 0; i < 8; i++) {
+		vnet_tx_check(&n, i * 500, 500, 60);
+		vnet_rx_check(&n, i * 500, 500, 60);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(vnet_host_recv(&n, NULL, 0), -ETIMEDOUT);
+	EXPECT(!gring_pending(&n.ring[VMM_RX]));
+}
+
+static void affinity(void)
+{
+	__u64 mask[16], was[16];
+	char status[4096], *at;
+	unsigned int id;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	OK(vmm_get_affinity(&n.vmm, id, was, sizeof(was)));
+	EXPECT(was[0] & 1);
+	memset(mask, 0, sizeof(mask));
+	mask[0] = 1;
+	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
+	memset(mask, 0xff, sizeof(mask));
+	OK(vmm_get_affinity(&n.vmm, id, mask, sizeof(mask)));
+	EXPECT_EQ(mask[0], 1);
+	for (unsigned int i = 1; i < N(mask); i++)
+		EXPECT_EQ(mask[i], 0);
+	int fd;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid_of(id));
+	fd = open(path, O_RDONLY);
+	EXPECT(fd >= 0);
+	ssize_t len = read(fd, status, sizeof(status) - 1);
+
+	close(fd);
+	status[len > 0 ? len : 0] = '\0';
+	at = strstr(status, "Cpus_allowed_list:");
+	EXPECT(at && atoi(at + 18) == 0 && at[20] == '\n');
+	vnet_tx_check(&n, 0, 20, 60);
+	/* Wider again; short masks are fine for a set. */
+	OK(vmm_set_affinity(&n.vmm, id, was, sizeof(was)));
+	mask[0] = was[0];
+	OK(vmm_set_affinity(&n.vmm, id, mask, 8));
+	OK(vmm_get_affinity(&n.vmm, id, mask, sizeof(mask)));
+	EXPECT_EQ(mask[0], was[0]);
+}
+
+static void affinity_errors(void)
+{
+	__u64 mask[2048] = { 1 };
+	unsigned int id;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	FAILS(vmm_set_affinity(&n.vmm, id + 1000, mask, 8), ENODEV);
+	FAILS(vmm_get_affinity(&n.vmm, id + 1000, mask, 8), ENODEV);
+	FAILS(vmm_set_affinity(&n.vmm, id, mask, 0), EINVAL);
+	FAILS(vmm_set_affinity(&n.vmm, id, mask, 7), EINVAL);
+	FAILS(vmm_get_affinity(&n.vmm, id, mask, 0), EINVAL);
+	FAILS(vmm_get_affinity(&n.vmm, id, mask, 12), EINVAL);
+	mask[0] = 0;
+	FAILS(vmm_set_affinity(&n.vmm, id, mask, 8), EINVAL);
+	/* CPUs that exist in no kernel. */
+	mask[0] = 1;
+	mask[2047] = 1;
+	FAILS(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)), E2BIG);
+	FAILS(vmm_set_affinity(&n.vmm, id, (void *)4096, 8), EFAULT);
+	FAILS(vmm_get_affinity(&n.vmm, id, (void *)4096, 1024), EFAULT);
+	/* None of these changed anything. */
+	OK(vmm_get_affinity(&n.vmm, id, mask, sizeof(mask)));
+	EXPECT(mask[0] & 1);
+	vnet_tx_check(&n, 0, 5, 60);
+}
+
+/* ---- control groups --------------------------------------------------------------- */
+
+static char group[96], home[256];
+
+static void leave_group(void)
+{
+	char path[300], pid[16];
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", home);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	write_file(path, pid);
+	rmdir(group);
+}
+
+/* A new control group at the top, with us in it. */
+static void enter_group(const char *cpus)
+{
+	char path[160], pid[16], line[256];
+
+	snprintf(group, sizeof(group), "/sys/fs/cgroup/vhost-test-%d", getpid());
+	read_file("/proc/self/cgroup", line, sizeof(line));
+	if (strncmp(line, "0::", 3))
+		test_skip("no unified control group hierarchy");
+	snprintf(home, sizeof(home), "%s", line + 3);
+	if (mkdir(group, 0755))
+		test_skip("no control groups: %m");
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	if (cpus) {
+		/* May be on already, or not be there. */
+		write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset");
+		snprintf(path, sizeof(path), "%s/cpuset.cpus", group);
+		if (write_file(path, cpus)) {
+			rmdir(group);
+			test_skip("no cpusets");
+		}
+	}
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+	OK(write_file(path, pid));
+}
+
+static void in_owners_group(void)
+{
+	char mine[256], worker[256];
+	unsigned int id, extra;
+
+	test_need_ours();
+	enter_group(NULL);
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	OK(vmm_new_worker(&n.vmm, &extra));
+	read_file("/proc/self/cgroup", mine, sizeof(mine));
+	proc_file(tid_of(id), "cgroup", worker, sizeof(worker));
+	bool same = !strcmp(mine, worker);
+
+	proc_file(tid_of(extra), "cgroup", worker, sizeof(worker));
+	same = same && !strcmp(mine, worker);
+	vnet_tx_check(&n, 0, 20, 60);
+	vnet_stop(&n);
+	leave_group();
+	EXPECT(same);
+	EXPECT(strstr(mine, "vhost-test"));
+	EXPECT(access(group, F_OK));
+}
+
+static void in_owners_cpuset(void)
+{
+	__u64 got[16] = { 0 }, mask[16] = { 0 };
+	unsigned int id;
+	int none, cut;
+
+	test_need_ours();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		test_skip("one CPU only");
+	enter_group("1");
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	OK(vmm_get_affinity(&n.vmm, id, got, sizeof(got)));
+	/* A mask is cut to the set; one outside of it is refused. */
+	mask[0] = 1;
+	none = vmm_set_affinity(&n.vmm, id, mask, sizeof(mask));
+	mask[0] = 3;
+	cut = vmm_set_affinity(&n.vmm, id, mask, sizeof(mask));
+	OK(vmm_get_affinity(&n.vmm, id, mask, sizeof(mask)));
+	vnet_tx_check(&n, 0, 20, 60);
+	vnet_stop(&n);
+	leave_group();
+	EXPECT_EQ(got[0], 2);
+	EXPECT_EQ(none, -EINVAL);
+	EXPECT_EQ(cut, 0);
+	EXPECT_EQ(mask[0], 2);
+}
+
+/* The CPU that the worker is pinned to goes away, and comes back. */
+static void cpu_offline(void)
+{
+	static const char online[] = "/sys/devices/system/cpu/cpu1/online";
+	__u64 mask[16] = { 2 };
+	unsigned int id;
+
+	test_need_ours();
+	if (access(online, W_OK))
+		test_skip("CPU 1 cannot go offline");
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
+	vnet_tx_check(&n, 0, 20, 60);
+	OK(write_file(online, "0"));
+	vnet_tx_check(&n, 0, 20, 60);
+	vnet_rx_check(&n, 0, 20, 60);
+	OK(write_file(online, "1"));
+	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
+	vnet_tx_check(&n, 0, 20, 60);
+}
+
+/* ---- the owner's end ----------------------------------------------------------------- */
+
+/* Killed in the middle of traffic, with every kind of worker. */
+static void killed_owner(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 10; i++) {
+		char prefix[32], byte;
+		int ready[2], pid;
+
+		EXPECT(!pipe(ready));
+		pid = test_fork();
+		if (!pid) {
+			unsigned int id, seq;
+
+			vnet_start(&n, NULL);
+			if (test_ours() && i & 1) {
+				OK(vmm_new_worker(&n.vmm, &id));
+				OK(vmm_attach_worker(&n.vmm, VMM_TX, id));
+			}
+			vnet_rx_post(&n, 256);
+			for (seq = 0;; seq++) {
+				vnet_tx_add(&n, seq, 60);
+				gring_kick(&n.ring[VMM_TX]);
+				vnet_tx_reap(&n);
+				/* Now we may be killed, at any point of this. */
+				if (seq == 200 && write(ready[1], "r", 1) != 1)
+					_exit(1);
+			}
+		}
+		close(ready[1]);
+		EXPECT_EQ(read(ready[0], &byte, 1), 1);
+		/* Not always at the same point. */
+		for (unsigned int k = 0; k < i * 5; k++)
+			test_pause();
+		kill(pid, SIGKILL);
+		EXPECT_EQ(waitpid(pid, NULL, 0), pid);
+		snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
+		EXPECT(test_until(!test_threads(prefix), WAIT_MS));
+		close(ready[0]);
+	}
+}
+
+static void reset_owner_ends_them(void)
+{
+	unsigned int id;
+
+	test_need_ours();
+	vnet_start(&n, NULL);
+	OK(vmm_new_worker(&n.vmm, &id));
+	OK(vmm_attach_worker(&n.vmm, VMM_TX, id));
+	vnet_tx_check(&n, 0, 20, 60);
+	OK(vmm_reset_owner(&n.vmm));
+	EXPECT_EQ(my_threads(), 0);
+	OK(vmm_set_owner(&n.vmm));
+	EXPECT_EQ(my_threads(), 1);
+}
+
+static const struct test tests[] = {
+	TEST(one_by_default), TEST(one_per_queue), TEST(per_queue_traffic),
+	TEST(new_and_free), TEST(number_is_limited), TEST(move_under_traffic),
+	TEST(affinity), TEST(affinity_errors),
+	TEST(in_owners_group), TEST(in_owners_cpuset), TEST(cpu_offline),
+	TEST(killed_owner), TEST(reset_owner_ends_them),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(tests, N(tests), argc, argv);
+}

@@ -227,7 +227,7 @@ int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index);
 void vhc_vq_free(struct vhc_vq *vq);
 void vhc_vq_reset(struct vhc_vq *vq);
 void vhc_vq_remap(struct vhc_vq *vq);
-bool vhc_vq_ready(struct vhc_vq *vq);
+bool vhc_vq_make_ready(struct vhc_vq *vq);
 int vhc_vq_kick_enable(struct vhc_vq *vq, bool news);
 int vhc_vq_kick_disable(struct vhc_vq *vq);
 int vhc_vq_has_avail(struct vhc_vq *vq);
@@ -261,7 +261,7 @@ bool vhc_log_covers(const struct vhc_dev *dev, const struct vhc_mem *mem,
 		    u64 base, u64 *bytes);
 int vhc_log_user(struct vhc_dev *dev, u64 user, u64 len);
 int vhc_log_chain(struct vhc_dev *dev, const struct vhc_chain *c);
-int vhc_log_used(struct vhc_vq *vq, u32 off, u32 len);
+int vhc_log_used_ring(struct vhc_vq *vq, u32 off, u32 len);
 
 /* stats.c */
 const char *vhc_stats_rejection(const struct vhc_vq *vq, unsigned int rejection,
@@ -275,6 +275,26 @@ void vhc_stats_exit(void);
 static inline void vhc_count(struct vhc_vq *vq, enum vhc_counter c, u64 n)
 {
 	vq->counter[c] += n;
+}
+
+/*
+ * See to it that the ring of a running queue, locked, may be touched; if not,
+ * the queue waits for the VMM or is broken.
+ */
+static inline bool vhc_vq_ready(struct vhc_vq *vq)
+{
+	return likely(vq->mapped && vq->started) || vhc_vq_make_ready(vq);
+}
+
+/*
+ * Mark a write to the used ring, by its offset, if the VMM wants these logged.
+ * Return: 0 or -VHC_R_LOG_FAULT.
+ */
+static inline int vhc_log_used(struct vhc_vq *vq, u32 off, u32 len)
+{
+	if (likely(!vq->log_used || !vq->dev->log_all))
+		return 0;
+	return vhc_log_used_ring(vq, off, len);
 }
 
 #endif /* VHOST_INTERNAL_H */

@@ -85,37 +85,28 @@ int vhc_log_chain(struct vhc_dev *dev, const struct vhc_chain *c)
 	return 0;
 }
 
-static int log_used(struct vhc_vq *vq, u32 off, u32 len)
+/*
+ * Mark a write to the used ring. Without an IOTLB the VMM told us the guest
+ * address of the ring.
+ */
+int vhc_log_used_ring(struct vhc_vq *vq, u32 off, u32 len)
 {
 	const struct vring_part *part = &vq->ring.used;
+	int err = 0;
 
 	if (!vq->dev->iotlb)
-		return log_guest(vq->dev, vq->log_addr + off, len);
-	while (len) {
+		err = log_guest(vq->dev, vq->log_addr + off, len);
+	while (vq->dev->iotlb && len && !err) {
 		/* A scattered ring is in one piece up to the page's end. */
 		u32 n = (1u << VRING_PAGE_SHIFT) -
 			((part->off + off) & VRING_PAGE_MASK);
 
 		n = min(n, len);
-		if (vhc_log_user(vq->dev, (uintptr_t)vring_at(part, off), n))
-			return -EFAULT;
+		err = vhc_log_user(vq->dev, (uintptr_t)vring_at(part, off), n);
 		off += n;
 		len -= n;
 	}
-	return 0;
-}
-
-/*
- * Mark a write to the used ring, by its offset, if the VMM wants these logged.
- * Without an IOTLB the VMM told us the guest address of the ring.
- *
- * Return: 0 or -VHC_R_LOG_FAULT.
- */
-int vhc_log_used(struct vhc_vq *vq, u32 off, u32 len)
-{
-	if (likely(!vq->log_used || !vq->dev->log_all))
-		return 0;
-	return log_used(vq, off, len) ? -VHC_R_LOG_FAULT : 0;
+	return err ? -VHC_R_LOG_FAULT : 0;
 }
 
 /* The bytes of log that a memory table needs, and whether they are there. */

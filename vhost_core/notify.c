@@ -323,7 +323,7 @@ void vhc_notify_run(struct vhc_work *work)
 		again = false;
 		if (vhc_vq_kick_disable(vq))
 			break;
-		verdict = vq->dev->drv->run(vq);
+		verdict = vq->dev->drv->run(vq, vq->index, vq->priv);
 		if (vq->state != VHC_VQ_RUNNING)
 			break;
 		again = conclude(vq, verdict);

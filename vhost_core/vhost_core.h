@@ -82,7 +82,7 @@ struct vhc_name {
  *	runs unless only VHOST_F_LOG_ALL changed.
  * @ioctl: the module's own ioctls. Device locked, caller is the owner. Returns
  *	-ENOIOCTLCMD for what it does not know.
- * @run: one turn of a running queue. Queue locked, on the worker, may sleep.
+ * @run: one turn of a running queue, given its number and its priv pointer. Queue locked, on the worker, may sleep.
  */
 struct vhc_driver {
 	struct module *owner;
@@ -101,7 +101,7 @@ struct vhc_driver {
 	void (*reset)(struct vhc_dev *dev);
 	void (*set_features)(struct vhc_dev *dev);
 	long (*ioctl)(struct vhc_dev *dev, unsigned int cmd, void __user *arg);
-	enum vhc_verdict (*run)(struct vhc_vq *vq);
+	enum vhc_verdict (*run)(struct vhc_vq *vq, unsigned int index, void *priv);
 };
 
 /**
@@ -136,10 +136,8 @@ struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index);
 bool vhc_dev_has_feature(const struct vhc_dev *dev, unsigned int bit);
 
 /* Virtqueues: vq.c */
-unsigned int vhc_vq_index(const struct vhc_vq *vq);
 unsigned int vhc_vq_size(const struct vhc_vq *vq);
 void vhc_vq_set_priv(struct vhc_vq *vq, void *priv);
-void *vhc_vq_priv(const struct vhc_vq *vq);
 void vhc_vq_lock(struct vhc_vq *vq);
 void vhc_vq_unlock(struct vhc_vq *vq);
 int vhc_vq_start(struct vhc_vq *vq);
@@ -150,9 +148,9 @@ int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains)
 void vhc_vq_unfetch(struct vhc_vq *vq, unsigned int n);
 int vhc_vq_put(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n);
 int vhc_vq_publish(struct vhc_vq *vq);
+u64 *vhc_vq_counters(struct vhc_vq *vq);
 void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection);
 void vhc_vq_data_fault(struct vhc_vq *vq);
-void vhc_vq_count(struct vhc_vq *vq, unsigned int counter, u64 n);
 
 /**
  * struct vhc_poll - a lasting wait entry on a file: its event wakes a queue

@@ -35,16 +35,6 @@ const char *vhc_vq_name(const struct vhc_vq *vq)
 }
 
 /**
- * vhc_vq_index() - number of a queue in its device
- * @vq: the queue
- */
-unsigned int vhc_vq_index(const struct vhc_vq *vq)
-{
-	return vq->index;
-}
-VHC_EXPORT(vhc_vq_index);
-
-/**
  * vhc_vq_size() - entries of a queue's ring
  * @vq: the queue, locked
  */
@@ -64,16 +54,6 @@ void vhc_vq_set_priv(struct vhc_vq *vq, void *priv)
 	vq->priv = priv;
 }
 VHC_EXPORT(vhc_vq_set_priv);
-
-/**
- * vhc_vq_priv() - get the device module's own pointer
- * @vq: the queue
- */
-void *vhc_vq_priv(const struct vhc_vq *vq)
-{
-	return vq->priv;
-}
-VHC_EXPORT(vhc_vq_priv);
 
 /**
  * vhc_vq_lock() - keep a queue from running
@@ -117,16 +97,16 @@ void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection)
 VHC_EXPORT(vhc_vq_reject);
 
 /**
- * vhc_vq_count() - add to one of the device module's counters
- * @vq: the queue, locked
- * @counter: index in the driver's list
- * @n: how many
+ * vhc_vq_counters() - the device module's own counters of a queue
+ * @vq: the queue; counting is done with it locked
+ *
+ * Return: the driver's nr_counters of them, good as long as the device is open.
  */
-void vhc_vq_count(struct vhc_vq *vq, unsigned int counter, u64 n)
+u64 *vhc_vq_counters(struct vhc_vq *vq)
 {
-	vq->drv_counter[counter] += n;
+	return vq->drv_counter;
 }
-VHC_EXPORT(vhc_vq_count);
+VHC_EXPORT(vhc_vq_counters);
 
 /*
  * The ring makes no sense, or its memory is gone: the queue stops until user
@@ -406,13 +386,8 @@ static int take_up(struct vhc_vq *vq)
 	return vhc_log_used(vq, 0, 2);
 }
 
-/**
- * vhc_vq_ready() - see to it that the ring may be touched
- * @vq: the queue, locked and running, on a worker
- *
- * Return: whether it may; if not, the queue waits for the VMM or is broken.
- */
-bool vhc_vq_ready(struct vhc_vq *vq)
+/* What vhc_vq_ready() does when there is something to do. */
+bool vhc_vq_make_ready(struct vhc_vq *vq)
 {
 	int err;
 

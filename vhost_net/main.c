@@ -28,11 +28,11 @@ static struct vhn_queue *queue_of(struct vhn_net *net, unsigned int index)
 	return index == VHN_RX ? &net->rx.q : &net->tx.q;
 }
 
-static enum vhc_verdict run(struct vhc_vq *vq)
+static enum vhc_verdict run(struct vhc_vq *vq, unsigned int index, void *priv)
 {
-	struct vhn_net *net = vhc_vq_priv(vq);
+	struct vhn_net *net = priv;
 
-	if (vhc_vq_index(vq) == VHN_RX)
+	if (index == VHN_RX)
 		return vhn_rx_run(&net->rx);
 	return vhn_tx_run(&net->tx);
 }
@@ -153,6 +153,7 @@ static void init_queue(struct vhn_net *net, unsigned int index, __poll_t mask)
 
 	q->vq = vhc_dev_vq(net->dev, index);
 	q->net = net;
+	q->counter = vhc_vq_counters(q->vq);
 	vhc_vq_set_priv(q->vq, net);
 	vhc_poll_init(&q->poll, q->vq, mask);
 }

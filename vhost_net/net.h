@@ -101,6 +101,7 @@ void vhn_frag_exit(struct vhn_frag *frag);
  * @backend: valid while @attached
  * @attached: there is a backend
  * @poll: its events; for TX only while it has no room
+ * @counter: by enum vhn_counter
  * @vhost_hlen: bytes of header that we make up for a backend without
  * @sock_hlen: bytes of header that the backend takes and gives
  */
@@ -110,6 +111,7 @@ struct vhn_queue {
 	struct vhn_backend backend;
 	bool attached;
 	struct vhc_poll poll;
+	u64 *counter;
 	u16 vhost_hlen;
 	u16 sock_hlen;
 };

@@ -374,7 +374,7 @@ static enum got finish(struct vhn_rx *rx, struct hand *h, const struct bufs *b, 
 			return BROKEN;
 		if (!b->fetched)
 			h->used += b->nr;
-		vhc_vq_count(rx->q.vq, VHN_C_PACKETS, 1);
+		rx->q.counter[VHN_C_PACKETS] += 1;
 		return GOT;
 	}
 	if (b->fetched)
@@ -383,7 +383,7 @@ static enum got finish(struct vhn_rx *rx, struct hand *h, const struct bufs *b, 
 		vhc_vq_data_fault(rx->q.vq);
 		return BROKEN;
 	}
-	vhc_vq_count(rx->q.vq, VHN_C_DROPPED, 1);
+	rx->q.counter[VHN_C_DROPPED] += 1;
 	return GOT;
 }
 

@@ -88,9 +88,9 @@ static void flush(struct vhn_tx *tx)
 		/* The device is gone; it took none of them. */
 		for (i = 0; i < tx->nr_xdp; i++)
 			vhn_frag_free(tx->xdp[i].data);
-		vhc_vq_count(tx->q.vq, VHN_C_DROPPED, tx->nr_xdp);
+		tx->q.counter[VHN_C_DROPPED] += tx->nr_xdp;
 	} else {
-		vhc_vq_count(tx->q.vq, VHN_C_BATCHED, tx->nr_xdp);
+		tx->q.counter[VHN_C_BATCHED] += tx->nr_xdp;
 	}
 	tx->nr_xdp = 0;
 }
@@ -129,7 +129,7 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 		return TOO_LARGE;
 	buf = vhn_frag_alloc(&tx->frag, buflen);
 	if (unlikely(!buf)) {
-		vhc_vq_count(q->vq, VHN_C_DROPPED, 1);
+		q->counter[VHN_C_DROPPED] += 1;
 		return SENT;
 	}
 
@@ -179,7 +179,7 @@ static enum sent send_large(struct vhn_tx *tx, const struct vhc_chain *c, bool m
 	}
 	/* As a wire would: what is lost is lost, and counted. */
 	if (n < 0)
-		vhc_vq_count(tx->q.vq, VHN_C_DROPPED, 1);
+		tx->q.counter[VHN_C_DROPPED] += 1;
 	return SENT;
 }
 
@@ -215,7 +215,7 @@ static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, bool batch,
 /* Wait for the backend's event; a race with it wakes us at once. */
 static enum vhc_verdict wait_for_room(struct vhn_tx *tx)
 {
-	vhc_vq_count(tx->q.vq, VHN_C_BACKEND_FULL, 1);
+	tx->q.counter[VHN_C_BACKEND_FULL] += 1;
 	if (vhc_poll_start(&tx->q.poll, tx->q.backend.file) ||
 	    vhn_backend_has_room(&tx->q.backend))
 		return VHC_MORE;
@@ -230,7 +230,8 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 	size_t bytes = 0;
 	bool batch;
 
-	vhc_poll_stop(&q->poll);
+	if (unlikely(q->poll.head))
+		vhc_poll_stop(&q->poll);
 	/*
 	 * A batch is not charged to the socket's send buffer: only where that
 	 * is unlimited, as for a tap that nobody limited, batches are allowed.
@@ -260,11 +261,12 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 			vhc_vq_publish(q->vq);
 			return VHC_WAIT_GUEST;
 		}
-		vhc_vq_unfetch(q->vq, n - i);
+		if (i < n)
+			vhc_vq_unfetch(q->vq, n - i);
 		if (i && (vhc_vq_put(q->vq, chains, i) ||
 			  vhc_vq_publish(q->vq) < 0))
 			return VHC_WAIT_GUEST;
-		vhc_vq_count(q->vq, VHN_C_PACKETS, i);
+		q->counter[VHN_C_PACKETS] += i;
 		packets += i;
 		if (sent == NO_ROOM)
 			return wait_for_room(tx);

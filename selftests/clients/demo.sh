@@ -47,18 +47,23 @@ configure() {
 # One line a queue: what our modules counted for it.
 counters() {
 	vhost_counters "${m_pid[a]}" | awk '
+		function row(first, from,    i) {
+			printf "   %-12s", first
+			for (i = 1; i <= n; i++)
+				printf " %*s", length(names[i]) < 9 ? 9 : length(names[i]), from[names[i]]
+			print ""
+		}
 		BEGIN {
 			n = split("chains batches bytes_read bytes_written kicks signals signals_suppressed", names)
-			printf "   %-16s", "device/queue"
-			for (i = 1; i <= n; i++) printf " %*s", length(names[i]) < 10 ? 10 : length(names[i]), names[i]
-			print ""
+			for (i = 1; i <= n; i++) head[names[i]] = names[i]
+			row("queue", head)
 		}
 		{
 			delete value
 			for (i = 2; i <= NF; i++) { split($i, kv, "="); value[kv[1]] = kv[2] }
-			printf "   %-16s", $1
-			for (i = 1; i <= n; i++) printf " %*s", length(names[i]) < 10 ? 10 : length(names[i]), value[names[i]]
-			print ""
+			sub(/^[0-9]*-/, "", $1)
+			sub(/\/.*/, "", $1)
+			row($1 " " value["name"], value)
 		}'
 }
 

@@ -153,11 +153,25 @@ vhost_sum() {
 		END { print sum + 0 }'
 }
 
+# Names of all rejections, from the lists that the modules are made of.
+rejection_names() {
+	awk '
+		/^#define [A-Z_]*(ERRORS|REJECTIONS)\(X\)/ { on = 1 }
+		on && match($0, /X\([A-Z_0-9]+, *[a-z_0-9]+/) {
+			name = substr($0, RSTART, RLENGTH)
+			sub(/.*[ ,]/, "", name)
+			print name
+		}
+		!/\\$/ { on = 0 }
+	' /src/vhost_core/ring/ring.h /src/vhost_core/stats.h /src/vhost_net/net.h
+}
+
 # Rejections of a process' queues, if any: a well-behaved client causes none.
 vhost_rejections() {
-	local names='chains|bytes_read|bytes_written|kicks|kicks_suppressed|signals|signals_suppressed|batches|runs'
-	names+='|requeues|poll_hits|poll_misses|iotlb_misses|state|size|last_avail|last_used|worker_tid'
-	vhost_counters "$1" | tr ' ' '\n' | grep -E '=[1-9]' | grep -vE "^($names)=" || true
+	local names
+	names=$(rejection_names | paste -sd'|')
+	[ -n "$names" ] || { echo "no rejection has a name"; return; }
+	vhost_counters "$1" | tr ' ' '\n' | grep -E "^($names)=[1-9]" || true
 }
 
 # in_use PID DEVICES: vhost really serves this process.

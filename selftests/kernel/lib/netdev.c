@@ -13,7 +13,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/bpf.h>
@@ -166,25 +165,6 @@ int netdev_up(const char *name)
 		close(fd);
 	}
 	return change_flags(name, IFF_UP | (strcmp(name, "lo") ? IFF_NOARP : 0), 0);
-}
-
-int netdev_wait_running(const char *name, int ms)
-{
-	struct timespec pause = { .tv_nsec = 1000000 };
-	struct ifreq ifr;
-	int err;
-
-	for (;;) {
-		err = if_ioctl(SIOCGIFFLAGS, &ifr, name);
-		if (err)
-			return err;
-		if (ifr.ifr_flags & IFF_RUNNING)
-			/* Behind whoever sets that flag: the queues are next. */
-			return if_ioctl(SIOCSIFFLAGS, &ifr, name);
-		if (!ms--)
-			return -ETIMEDOUT;
-		nanosleep(&pause, NULL);
-	}
 }
 
 int netdev_down(const char *name)

@@ -36,8 +36,6 @@ int netdev_index(const char *name);
 /* Up without neighbour discovery or ARP, so that only tests make packets. */
 int netdev_up(const char *name);
 int netdev_down(const char *name);
-/* Wait until a carrier has been noticed: before that packets are dropped. */
-int netdev_wait_running(const char *name, int ms);
 int netdev_mtu(const char *name, int mtu);
 int netdev_txqueuelen(const char *name, int len);
 int netdev_mac(const char *name, __u8 mac[6]);

@@ -19,6 +19,8 @@
 
 static const char *current;
 
+void (*test_explain)(void);
+
 const char *strerrorname_(int err)
 {
 	const char *name = strerrorname_np(err);
@@ -35,6 +37,8 @@ void test_fail(const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	printf("\n");
+	if (test_explain)
+		test_explain();
 	fflush(stdout);
 	_exit(1);
 }

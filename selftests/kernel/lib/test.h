@@ -37,6 +37,8 @@ void test_fail(const char *fmt, ...)
 void test_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 
+/* Called when a test fails, in its process: to say more, in lines with '#'. */
+extern void (*test_explain)(void);
 /* Whether the vhost modules in use are this project's. */
 bool test_ours(void);
 /* Skip unless they are. */

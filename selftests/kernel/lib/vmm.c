@@ -498,6 +498,26 @@ long long vmm_counter(const struct vmm *v, unsigned int vq, const char *name)
 	return strtoll(buf, NULL, 0);
 }
 
+void vmm_print_stats(const struct vmm *v, unsigned int vq)
+{
+	char path[160], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/vq%u", v->stats, vq);
+	f = v->stats[0] ? fopen(path, "re") : NULL;
+	if (!f)
+		return;
+	printf(" device:");
+	while (fgets(line, sizeof(line), f)) {
+		size_t len = strcspn(line, "\n");
+
+		line[len] = '\0';
+		if (len > 2 && strcmp(line + len - 2, " 0"))
+			printf(" %s,", line);
+	}
+	fclose(f);
+}
+
 int evt_new(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

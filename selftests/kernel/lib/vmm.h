@@ -124,6 +124,8 @@ int vmm_iotlb_read(struct vmm *v, struct vhost_iotlb_msg *msg, int ms);
 
 /* Counters: the value, or -1 if the device has none of that name. */
 long long vmm_counter(const struct vmm *v, unsigned int vq, const char *name);
+/* All counters that are not 0, in one line, for people. */
+void vmm_print_stats(const struct vmm *v, unsigned int vq);
 /* A word behind a name in the queue's or (@vq < 0) the device's file. */
 int vmm_stat(const struct vmm *v, int vq, const char *name, char *buf,
 	     size_t size);

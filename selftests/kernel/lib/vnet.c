@@ -9,6 +9,26 @@
 
 #define WAIT_MS 10000
 
+static const struct vnet *explained;
+
+/* What the device thinks of the queues of the setup that was started last. */
+static void explain(void)
+{
+	unsigned int vq;
+
+	for (vq = 0; vq < VMM_VQS; vq++) {
+		const struct gring *r = &explained->ring[vq];
+
+		if (!r->avail)
+			continue;
+		printf("# vq%u: driver: avail %u, last used %u, free %u, kick %llu, call %llu;",
+		       vq, r->avail_idx, r->last_used, r->nr_free,
+		       evt_wait(r->kick, 0), evt_wait(r->call, 0));
+		vmm_print_stats(&explained->vmm, vq);
+		printf("\n");
+	}
+}
+
 static void make_tap(struct vnet *n, int flags)
 {
 	OK(net_private());
@@ -54,6 +74,8 @@ void vnet_start(struct vnet *n, const struct vnet_conf *conf)
 		n->features |= BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
 	n->hdr_len = n->features & (BIT_ULL(VIRTIO_F_VERSION_1) |
 				    BIT_ULL(VIRTIO_NET_F_MRG_RXBUF)) ? 12 : 10;
+	explained = n;
+	test_explain = explain;
 	make_tap(n, conf->tap_flags);
 
 	OK(vmm_open(&n->vmm, NULL, conf->mem ? conf->mem : 16 << 20));

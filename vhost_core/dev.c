@@ -74,8 +74,11 @@ void vhc_dev_lock_vqs(struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++)
+	for (i = 0; i < dev->drv->nr_vqs; i++) {
+		atomic_inc(&dev->vqs[i].lockers);
 		mutex_lock_nest_lock(&dev->vqs[i].mutex, &dev->mutex);
+		atomic_dec(&dev->vqs[i].lockers);
+	}
 }
 
 void vhc_dev_unlock_vqs(struct vhc_dev *dev)
@@ -219,7 +222,7 @@ int vhc_dev_set_features(struct vhc_dev *dev, const u64 *features)
 	/* A legacy guest's ring is in its own byte order; ours is read as LE. */
 	if (!NATIVE_LE && !(features[0] & BIT_ULL(VIRTIO_F_VERSION_1)))
 		return -EOPNOTSUPP;
-	if (want_tlb && !dev->iotlb) {
+	if (want_tlb) {
 		tlb = vhc_iotlb_create();
 		if (!tlb)
 			return -ENOMEM;
@@ -239,7 +242,11 @@ int vhc_dev_set_features(struct vhc_dev *dev, const u64 *features)
 	}
 	memcpy(dev->features, features, sizeof(dev->features));
 	dev->log_all = features[0] & log;
-	if (want_tlb != !!dev->iotlb) {
+	/*
+	 * A driver that starts anew finds no translation of the one before: the
+	 * VMM does not report what is unmapped while the device is stopped.
+	 */
+	if (!any_running(dev)) {
 		set_iotlb(dev, tlb);
 		tlb = NULL;
 	}
@@ -291,6 +298,8 @@ static void free_dev(struct vhc_dev *dev)
 		vhc_vq_free(&dev->vqs[i]);
 	kvfree(dev->vqs);
 	xa_destroy(&dev->workers);
+	/* Says how many log lines were suppressed, if any. */
+	ratelimit_state_exit(&dev->log_limit);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
 }

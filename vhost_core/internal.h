@@ -66,6 +66,7 @@ struct vhc_work {
 /**
  * struct vhc_worker - a kernel thread that serves queues of one device
  * @works: what to do, newest first (lockless)
+ * @rest: what was taken from there and not done yet (the thread's own)
  * @task: the thread (c)
  * @dev: its device (c)
  * @id: as user space names it (c)
@@ -74,6 +75,7 @@ struct vhc_work {
  */
 struct vhc_worker {
 	struct llist_head works;
+	struct llist_node *rest;
 	struct task_struct *task;
 	struct vhc_dev *dev;
 	u32 id;
@@ -120,6 +122,7 @@ enum vhc_vq_state {
 struct vhc_vq {
 	/* What a turn touches first. */
 	struct mutex mutex;
+	atomic_t lockers;			/* who waits for mutex, but the worker */
 	struct vhc_dev *dev;			/* (c) */
 	u32 index;				/* (c) */
 	enum vhc_vq_state state;		/* (q) */

@@ -259,7 +259,7 @@ static long vring_state(struct vhc_vq *vq, unsigned int cmd,
 
 	if (copy_from_user(&s, arg, sizeof(s)))
 		return -EFAULT;
-	mutex_lock(&vq->mutex);
+	vhc_vq_lock(vq);
 	switch (cmd) {
 	case VHOST_SET_VRING_NUM:
 		err = set_vring_num(vq, s.num);
@@ -277,7 +277,7 @@ static long vring_state(struct vhc_vq *vq, unsigned int cmd,
 		s.num = vq->busyloop_us;
 		break;
 	}
-	mutex_unlock(&vq->mutex);
+	vhc_vq_unlock(vq);
 	if (!err && (cmd == VHOST_GET_VRING_BASE ||
 		     cmd == VHOST_GET_VRING_BUSYLOOP_TIMEOUT) &&
 	    copy_to_user(arg, &s, sizeof(s)))
@@ -328,9 +328,9 @@ static long vring_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 	case VHOST_SET_VRING_ADDR:
 		if (copy_from_user(&a, arg, sizeof(a)))
 			return -EFAULT;
-		mutex_lock(&vq->mutex);
+		vhc_vq_lock(vq);
 		err = set_vring_addr(vq, &a);
-		mutex_unlock(&vq->mutex);
+		vhc_vq_unlock(vq);
 		return err;
 	case VHOST_SET_VRING_KICK:
 	case VHOST_SET_VRING_CALL:
@@ -444,7 +444,7 @@ static long worker_affinity(struct vhc_dev *dev, unsigned int cmd, void __user *
 		return -ENOMEM;
 	if (cmd == VHOST_EXT_GET_WORKER_AFFINITY) {
 		/* A task's own mask must not be copied to user space from. */
-		cpumask_copy(mask, worker->task->cpus_ptr);
+		cpumask_copy(mask, &worker->task->cpus_mask);
 		err = get_mask(mask, a.len, u64_to_user_ptr(a.mask));
 	} else {
 		err = set_mask(mask, a.len, u64_to_user_ptr(a.mask));

@@ -35,7 +35,7 @@ static int poll_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 {
 	struct vhc_poll *poll = container_of(wait, struct vhc_poll, wait);
 
-	if (!(key_to_poll(key) & poll->mask))
+	if (READ_ONCE(poll->muted) || !(key_to_poll(key) & poll->mask))
 		return 0;
 	if (poll->kick) {
 		/* Under the lock of the eventfd's wait queue. */
@@ -74,6 +74,7 @@ void vhc_poll_init(struct vhc_poll *poll, struct vhc_vq *vq, __poll_t mask)
 	poll->vq = vq;
 	poll->mask = mask;
 	poll->kick = false;
+	poll->muted = false;
 }
 VHC_EXPORT(vhc_poll_init);
 
@@ -130,7 +131,7 @@ int vhc_notify_set_kick(struct vhc_vq *vq, int fd)
 		if (IS_ERR(file))
 			return PTR_ERR(file);
 	}
-	mutex_lock(&vq->mutex);
+	vhc_vq_lock(vq);
 	old = vq->kick;
 	vhc_poll_stop(&vq->kick_poll);
 	vq->kick = file;
@@ -141,7 +142,7 @@ int vhc_notify_set_kick(struct vhc_vq *vq, int fd)
 	 * what is in the ring already there may be none. Look once.
 	 */
 	vhc_vq_wake(vq);
-	mutex_unlock(&vq->mutex);
+	vhc_vq_unlock(vq);
 	if (old)
 		fput(old);
 	return err;
@@ -183,9 +184,9 @@ int vhc_notify_set_err(struct vhc_vq *vq, int fd)
 
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
-	mutex_lock(&vq->mutex);
+	vhc_vq_lock(vq);
 	swap(vq->err, ctx);
-	mutex_unlock(&vq->mutex);
+	vhc_vq_unlock(vq);
 	if (ctx)
 		eventfd_ctx_put(ctx);
 	return 0;
@@ -239,7 +240,7 @@ void vhc_notify_reset(struct vhc_vq *vq)
  * Look for work for as long as BUSYLOOP_TIMEOUT says, before going to sleep.
  * @avail: chains are what the queue waits for; else it waits for its backend,
  * whose wait entry queues work like a kick does. Ends early when anything is
- * queued on the worker, or another task wants the CPU.
+ * queued on the worker, or another task wants the CPU or the queue.
  *
  * Return: whether there is something to do.
  */
@@ -260,6 +261,7 @@ bool vhc_notify_busy_poll(struct vhc_vq *vq, bool avail)
 		}
 		cpu_relax();
 	} while (vq->state == VHC_VQ_RUNNING && !need_resched() &&
+		 !atomic_read(&vq->lockers) &&
 		 local_clock() < end);
 	vhc_count(vq, hit ? VHC_C_POLL_HITS : VHC_C_POLL_MISSES, 1);
 	trace_vhost_poll_end(vq, hit);

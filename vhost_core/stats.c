@@ -84,7 +84,7 @@ static int vq_show(struct seq_file *m, void *unused)
 	const struct vhc_driver *drv = vq->dev->drv;
 	unsigned int i;
 
-	mutex_lock(&vq->mutex);
+	vhc_vq_lock(vq);
 	seq_printf(m, "name %s\n", vhc_vq_name(vq));
 	seq_printf(m, "state %s\n", state_name(vq->state));
 	seq_printf(m, "size %u\n", vq->ring.num);
@@ -100,7 +100,7 @@ static int vq_show(struct seq_file *m, void *unused)
 	}
 	for (i = 0; i < drv->nr_counters; i++)
 		seq_printf(m, "%s %llu\n", drv->counters[i].name, vq->drv_counter[i]);
-	mutex_unlock(&vq->mutex);
+	vhc_vq_unlock(vq);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vq);
@@ -113,7 +113,7 @@ static int info_show(struct seq_file *m, void *unused)
 	struct vhc_vq *vq = &dev->vqs[0];
 
 	/* Any queue's lock holds the tables still; the device's may be busy. */
-	mutex_lock(&vq->mutex);
+	vhc_vq_lock(vq);
 	nr_mem = dev->mem ? dev->mem->nr : 0;
 	nr_iotlb = dev->iotlb ? dev->iotlb->nr : 0;
 	seq_printf(m, "owner %d\n", dev->owner_pid);
@@ -124,7 +124,7 @@ static int info_show(struct seq_file *m, void *unused)
 	seq_printf(m, "memory_regions %u\n", nr_mem);
 	seq_printf(m, "iotlb_entries %u\n", nr_iotlb);
 	seq_printf(m, "workers %u\n", READ_ONCE(dev->nr_workers));
-	mutex_unlock(&vq->mutex);
+	vhc_vq_unlock(vq);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(info);

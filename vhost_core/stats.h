@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Names of the per-queue counters, once: the enum, the debugfs file and the
- * tracepoints are made from these lists.
+ * Names of the per-queue counters and rejections, once: the enums, the debugfs
+ * files, the log lines and the reject tracepoint are made from these lists.
  */
 #ifndef VHOST_STATS_H
 #define VHOST_STATS_H
@@ -30,7 +30,6 @@
  */
 #define VHC_REJECTIONS(X)						\
 	X(ADDR_UNMAPPED, addr_unmapped, "guest address outside the memory table") \
-	X(ADDR_PERM, addr_perm, "guest address without the permission needed")	\
 	X(DATA_FAULT, data_fault, "guest memory is not accessible")	\
 	X(RING_MAP, ring_map, "ring is not mapped in whole pages")	\
 	X(LOG_FAULT, log_fault, "dirty log is not accessible or too short")

@@ -82,7 +82,8 @@ struct vhc_name {
  *	runs unless only VHOST_F_LOG_ALL changed.
  * @ioctl: the module's own ioctls. Device locked, caller is the owner. Returns
  *	-ENOIOCTLCMD for what it does not know.
- * @run: one turn of a running queue, given its number and its priv pointer. Queue locked, on the worker, may sleep.
+ * @run: one turn of a running queue, given its number and its priv pointer.
+ *	Queue locked, on the worker, may sleep.
  */
 struct vhc_driver {
 	struct module *owner;
@@ -154,6 +155,15 @@ void vhc_vq_data_fault(struct vhc_vq *vq);
 
 /**
  * struct vhc_poll - a lasting wait entry on a file: its event wakes a queue
+ * @table: for vfs_poll()
+ * @wait: the entry
+ * @head: where it is, NULL if nowhere
+ * @vq: the queue
+ * @mask: events that count
+ * @kick: the file is the kick eventfd
+ * @muted: events are ignored. Who unmutes looks for work once more, after a
+ *	full barrier: that pairs with the one of wq_has_sleeper() between the
+ *	event and its wake-up.
  *
  * Added once when a backend is attached, not torn down for every burst.
  */
@@ -164,6 +174,7 @@ struct vhc_poll {
 	struct vhc_vq *vq;
 	__poll_t mask;
 	bool kick;
+	bool muted;
 };
 
 /* notify.c */

@@ -63,7 +63,10 @@ VHC_EXPORT(vhc_vq_set_priv);
  */
 void vhc_vq_lock(struct vhc_vq *vq)
 {
+	/* Busy polling holds the lock, and ends when somebody wants it. */
+	atomic_inc(&vq->lockers);
 	mutex_lock(&vq->mutex);
+	atomic_dec(&vq->lockers);
 }
 VHC_EXPORT(vhc_vq_lock);
 
@@ -117,6 +120,9 @@ void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection)
 	const struct vhc_dev *dev = vq->dev;
 	const char *name, *text;
 
+	/* What fails on the way out of a broken turn is a consequence. */
+	if (vq->state == VHC_VQ_BROKEN)
+		return;
 	note_rejection(vq, rejection);
 	vq->state = VHC_VQ_BROKEN;
 	name = vhc_stats_rejection(vq, rejection, &text);
@@ -343,7 +349,8 @@ static int map_part(struct vhc_vq *vq, struct vhc_ring_part *p, u32 len,
 	if (vq->dev->iotlb)
 		return map_scattered(vq, p, len, perm, out);
 	out->base = (void __user *)(uintptr_t)p->addr;
-	if (!access_ok(out->base, len))
+	/* A base of NULL says "scattered", see vring_at(): there is no table. */
+	if (!out->base || !access_ok(out->base, len))
 		return -EFAULT;
 	return 0;
 }

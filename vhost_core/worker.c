@@ -15,13 +15,11 @@
 #include <linux/export.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/numa.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/topology.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -40,6 +38,7 @@ static void run_all(struct vhc_worker *worker, struct llist_node *list)
 
 	list = llist_reverse_order(list);
 	llist_for_each_entry_safe(work, next, list, node) {
+		worker->rest = work->node.next;
 		clear_bit(0, &work->queued);
 		/*
 		 * The bit before anything that the work looks at. Pairs with
@@ -112,8 +111,8 @@ bool vhc_worker_has_work(struct vhc_vq *vq)
 
 	rcu_read_lock();
 	worker = rcu_dereference(vq->worker);
-	has_work = worker && (!llist_empty(&worker->works) ||
-			      worker->task != current);
+	has_work = worker && (worker->task != current || worker->rest ||
+			      !llist_empty(&worker->works));
 	rcu_read_unlock();
 	return has_work;
 }
@@ -160,7 +159,8 @@ static int add_worker(struct vhc_dev *dev, struct vhc_worker *worker)
 }
 
 /*
- * Create a worker. Device locked, by the owner.
+ * Create a worker, named by @suffix: a queue's name, or NULL for the device's
+ * default one, and later ones, which have a number. Device locked, by the owner.
  *
  * Return: 0; -ENOSPC if the device has enough; or what made it fail.
  */
@@ -169,6 +169,7 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 {
 	struct vhc_worker *worker;
 	struct task_struct *task;
+	char number[16];
 	int err;
 
 	/* One for every queue, a default one, and as many to change over to. */
@@ -184,10 +185,17 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	if (err)
 		goto free;
 
-	task = kthread_create_on_node(worker_thread, worker, numa_node_id(),
-				      "vhost-%d-%s%s%s", dev->owner_pid,
-				      dev->drv->name, suffix ? "-" : "",
-				      suffix ? suffix : "");
+	if (!suffix && dev->nr_workers) {
+		snprintf(number, sizeof(number), "w%u", worker->id);
+		suffix = number;
+	}
+	/*
+	 * Of no NUMA node: one that has a node gets that node's CPU mask again
+	 * whenever a CPU comes online (since 6.14), the cpuset's is lost then.
+	 */
+	task = kthread_create(worker_thread, worker, "vhost-%d-%s%s%s",
+			      dev->owner_pid, dev->drv->name, suffix ? "-" : "",
+			      suffix ? suffix : "");
 	if (IS_ERR(task)) {
 		err = PTR_ERR(task);
 		goto erase;
@@ -276,9 +284,13 @@ void vhc_worker_free_all(struct vhc_dev *dev)
 	unsigned int i;
 
 	for (i = 0; i < dev->drv->nr_vqs; i++)
-		vhc_worker_attach(&dev->vqs[i], NULL);
-	xa_for_each(&dev->workers, id, worker)
+		RCU_INIT_POINTER(dev->vqs[i].worker, NULL);
+	/* As in vhc_worker_attach(), once for all queues. */
+	synchronize_rcu();
+	xa_for_each(&dev->workers, id, worker) {
+		vhc_worker_flush(worker);
 		destroy(dev, worker);
+	}
 }
 
 /*
@@ -292,17 +304,18 @@ int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask)
 
 	if (!zalloc_cpumask_var(&old, GFP_KERNEL))
 		return -ENOMEM;
-	cpumask_copy(old, worker->task->cpus_ptr);
+	/* Not cpus_ptr: that is one CPU while the worker may not migrate. */
+	cpumask_copy(old, &worker->task->cpus_mask);
 	err = cgroup_attach_task_all(&init_task, worker->task);
 	if (err)
 		goto free;
 	err = join_cgroups(worker->task, current);
-	if (err)
-		goto free;
-	if (cpumask_and(mask, mask, worker->task->cpus_ptr))
-		err = set_cpus_allowed_ptr(worker->task, mask);
-	else
-		err = -EINVAL;
+	if (!err) {
+		if (cpumask_and(mask, mask, &worker->task->cpus_mask))
+			err = set_cpus_allowed_ptr(worker->task, mask);
+		else
+			err = -EINVAL;
+	}
 	if (err) {
 		restored = set_cpus_allowed_ptr(worker->task, old);
 		if (restored)

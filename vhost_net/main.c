@@ -48,7 +48,6 @@ static void detach(struct vhn_net *net, struct vhn_queue *q, struct vhn_backend 
 		vhn_rx_give_back(&net->rx);
 	*old = q->backend;
 	memset(&q->backend, 0, sizeof(q->backend));
-	q->attached = false;
 }
 
 /* Queue locked. Takes over @new if it returns 0. */
@@ -60,15 +59,14 @@ static int attach(struct vhn_net *net, struct vhn_queue *q, const struct vhn_bac
 	if (err)
 		return err;
 	q->backend = *new;
-	q->attached = true;
 	if (q == &net->rx.q) {
 		net->rx.per_packet = 1;
+		q->poll.muted = false;
 		err = vhc_poll_start(&q->poll, new->file);
 		if (err) {
 			vhc_vq_stop(q->vq);
 			memset(&q->backend, 0, sizeof(q->backend));
-			q->attached = false;
-		}
+				}
 	}
 	return err;
 }

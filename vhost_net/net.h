@@ -98,8 +98,7 @@ void vhn_frag_exit(struct vhn_frag *frag);
  * struct vhn_queue - one direction; all of it under the virtqueue's lock
  * @vq: the virtqueue
  * @net: its device
- * @backend: valid while @attached
- * @attached: there is a backend
+ * @backend: all zero if there is none
  * @poll: its events; for TX only while it has no room
  * @counter: by enum vhn_counter
  * @vhost_hlen: bytes of header that we make up for a backend without
@@ -109,7 +108,6 @@ struct vhn_queue {
 	struct vhc_vq *vq;
 	struct vhn_net *net;
 	struct vhn_backend backend;
-	bool attached;
 	struct vhc_poll poll;
 	u64 *counter;
 	u16 vhost_hlen;

@@ -410,6 +410,7 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 	unsigned int packets;
 	size_t bytes = 0;
 
+	WRITE_ONCE(rx->q.poll.muted, true);
 	for (packets = 0; packets < VHN_WEIGHT_PACKETS && bytes < VHN_WEIGHT_BYTES;
 	     packets++) {
 		unsigned int queued;
@@ -419,8 +420,15 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 
 		len = next_packet(rx, &queued);
 		if (len < 0) {
-			end = VHC_WAIT_BACKEND;
-			break;
+			/* See struct vhc_poll for the barrier's partner. */
+			WRITE_ONCE(rx->q.poll.muted, false);
+			smp_mb();
+			len = next_packet(rx, &queued);
+			if (len < 0) {
+				end = VHC_WAIT_BACKEND;
+				break;
+			}
+			WRITE_ONCE(rx->q.poll.muted, true);
 		}
 		if (packets && packets % VHC_BATCH == 0 &&
 		    vhc_vq_publish(rx->q.vq) < 0)

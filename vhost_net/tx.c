@@ -115,7 +115,8 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 	const struct vhn_queue *q = &tx->q;
 	size_t hlen = q->vhost_hlen + q->sock_hlen;
 	bool has_prog = sock_flag(q->backend.sock->sk, SOCK_XDP);
-	unsigned int pad, buflen;
+	/* As wide as @len: a chain of almost 4 GiB must not wrap to a small one. */
+	size_t pad, buflen;
 	struct xdp_buff *xdp = &tx->xdp[tx->nr_xdp];
 	struct virtio_net_hdr *hdr;
 	void *buf;
@@ -128,10 +129,9 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 	if (buflen > PAGE_SIZE)
 		return TOO_LARGE;
 	buf = vhn_frag_alloc(&tx->frag, buflen);
-	if (unlikely(!buf)) {
-		q->counter[VHN_C_DROPPED] += 1;
-		return SENT;
-	}
+	/* Memory is in small pieces: the backend can do with such. */
+	if (unlikely(!buf))
+		return TOO_LARGE;
 
 	if (unlikely(!copy_out(c, buf + pad - hlen, hlen + len))) {
 		vhn_frag_unalloc(&tx->frag, buflen);
@@ -259,6 +259,7 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 			/* Those before it were sent: say so. */
 			vhc_vq_put(q->vq, chains, i);
 			vhc_vq_publish(q->vq);
+			q->counter[VHN_C_PACKETS] += i;
 			return VHC_WAIT_GUEST;
 		}
 		if (i < n)

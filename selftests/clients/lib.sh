@@ -145,6 +145,9 @@ vhost_counters() {
 	done
 }
 
+# The same for people: without zeros.
+vhost_report() { vhost_counters "$1" | sed -E 's/ [a-z_]+=0\b//g; s/^/# /'; }
+
 # vhost_sum PID COUNTER [vqN]: that counter added up over all queues.
 vhost_sum() {
 	vhost_counters "$1" | awk -v name="$2" -v vq="${3:-}" '

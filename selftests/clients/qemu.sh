@@ -271,6 +271,4 @@ if wanted reboot; then
 	check "8 MiB to the guest after reboot, SHA-256" reboot_bulk || true
 fi
 check "vhost-net serves all queue pairs to the end" in_use "${m_pid[a]}" 3 || true
-if ours; then
-	vhost_counters "${m_pid[a]}" | sed 's/^/# /'
-fi
+vhost_report "${m_pid[a]}"

@@ -210,7 +210,7 @@ traffic() {
 			"$(counter "dp$n" tx_packets)" "$(counter "dp$n" tx_drop)"
 	done
 	printf '; generated %d\n' "$generated"
-	vhost_counters "$tp"
+	vhost_report "$tp"
 	awk '{ print "softnet", $1, $2, $3 }' /proc/net/softnet_stat
 	tc -s qdisc show dev dp0
 	tc -s qdisc show dev dp1

@@ -619,6 +619,22 @@ static void vring_addr_unmapped(void)
 	FAILS(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd), EFAULT);
 }
 
+/* Each part of the ring at address 0: nothing is there, and nobody falls. */
+static void vring_addr_zero(void)
+{
+	struct gring *r;
+	struct vnet n;
+
+	vnet_start(&n, &(struct vnet_conf){ .no_backend = true });
+	r = &n.ring[VMM_TX];
+	OK(vmm_vring_addr(&n.vmm, VMM_TX, 0, 0, r->avail, r->used, 0));
+	FAILS(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd), EFAULT);
+	OK(vmm_vring_addr(&n.vmm, VMM_TX, 0, r->desc, 0, r->used, 0));
+	FAILS(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd), EFAULT);
+	OK(vmm_vring_addr(&n.vmm, VMM_TX, 0, r->desc, r->avail, 0, 0));
+	FAILS(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd), EFAULT);
+}
+
 static const struct test tests[] = {
 	TEST(no_owner_is_eperm),
 	TEST(other_mm_is_eperm),
@@ -640,6 +656,7 @@ static const struct test tests[] = {
 	TEST(vring_addr_running),
 	TEST(vring_addr_kernel),
 	TEST(vring_addr_unmapped),
+	TEST(vring_addr_zero),
 	TEST(eventfds),
 	TEST(log_fd),
 	TEST(log_base),

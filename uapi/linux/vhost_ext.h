@@ -4,8 +4,9 @@
  *
  * All of these are ioctls on an open vhost device node, next to the stock
  * ones. Like those they may be called by the device's owner only (the process
- * that did VHOST_SET_OWNER; EPERM otherwise). A kernel whose vhost modules are
- * not ours answers ENOIOCTLCMD or ENOTTY, which is how to tell.
+ * that did VHOST_SET_OWNER; EPERM otherwise). To tell whether the modules are
+ * ours ask for a worker with VHOST_EXT_GET_WORKER_INFO: in-tree vhost answers
+ * ENOTTY, or ENOBUFS when it takes the worker's number for a queue's.
  *
  * Numbers 0xC0 to 0xDF of the vhost ioctl type are used here; the stock
  * header has come as far as 0x85.

@@ -198,8 +198,12 @@ static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, bool batch,
 		reject(tx, VHN_R_TX_SHORT);
 		return SENT;
 	}
-	if (unlikely(c->out_len - hlen < ETH_HLEN)) {
-		/* Some backends have stumbled over these. */
+	if (unlikely(c->out_len - hlen - ETH_HLEN > GSO_MAX_SIZE)) {
+		/*
+		 * Shorter than a header (that wraps), or longer than any stack
+		 * makes them. Backends have stumbled over both: tun counts in
+		 * int, and gets sizes of small skbs out of almost 4 GiB.
+		 */
 		reject(tx, VHN_R_TX_FRAME);
 		return SENT;
 	}

@@ -5,6 +5,10 @@
 #
 # PLAN has lines: side mode case...; those whose side is the phase's are run.
 # Every line of vbench is printed behind the number and side of its phase.
+#
+# The driver runs in a control group with the cpu controller, which is where
+# libvirt and others put a VM, and where our worker and in-tree's follow it. A
+# case called NAME@root runs in the root group instead.
 # VBENCH_ARGS: more options for vbench.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -25,6 +29,24 @@ unload() {
 	done
 }
 
+cgroup=/sys/fs/cgroup/vm
+echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
+mkdir -p "$cgroup"
+
+# run SIDE MODE PLACE CASE...: PLACE is in a line behind the case's name
+run() {
+	local side=$1 mode=$2 place=$3 status=0
+	shift 3
+	[ $# -gt 0 ] || return 0
+	(
+		[ -n "$place" ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
+		# shellcheck disable=SC2086 # words
+		exec /build/bench/vbench --mode "$mode" ${VBENCH_ARGS:-} "$@"
+	) >/tmp/lines || status=$?
+	sed "s/^\([^ ]*\)/$phase $side \1$place/" /tmp/lines
+	[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || exit "$status"
+}
+
 uname -r >"$(dirname "$plan")/release"
 phase=0
 for side in "$@"; do
@@ -33,11 +55,16 @@ for side in "$@"; do
 	/src/selftests/lab/load-modules.sh "$side"
 	while read -r who mode cases; do
 		[ "$who" = "$side" ] || continue
-		status=0
-		# shellcheck disable=SC2086 # words
-		/build/bench/vbench --mode "$mode" ${VBENCH_ARGS:-} $cases >/tmp/lines || status=$?
-		sed "s/^/$phase $side /" /tmp/lines
-		[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || exit "$status"
+		grouped=()
+		root=()
+		for name in $cases; do
+			case $name in
+			*@root) root+=("${name%@root}") ;;
+			*) grouped+=("$name") ;;
+			esac
+		done
+		run "$side" "$mode" '' "${grouped[@]}"
+		run "$side" "$mode" @root "${root[@]}"
 	done <"$plan"
 	# For profile.sh: where the modules lie now.
 	case ${VBENCH_ARGS:-} in *--exact*) cat /proc/kallsyms >"$(dirname "$plan")/kallsyms" ;; esac

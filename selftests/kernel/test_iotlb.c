@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -87,6 +86,27 @@ static void traffic_v1(void)
 	OK(vmm_iotlb_map_all(&n.vmm));
 	vnet_tx_check(&n, 0, 100, 60);
 	vnet_rx_check(&n, 0, 100, 60);
+}
+
+/* What was mapped for the driver before is not for the next one. */
+static void forgotten_by_features(void)
+{
+	const struct vmm_region *rings = &n.vmm.region[0];
+	char *p;
+
+	start();
+	p = hidden_page();
+	show(p, RW);
+	vnet_backend(&n, -1);
+	OK(vmm_set_features(&n.vmm, n.features));
+	OK(vmm_iotlb_update(&n.vmm, rings->gpa + n.vmm.translate, rings->size,
+			    rings->hva, RW));
+	vnet_backend(&n, n.tapfd);
+	add_tx(p, 5);
+	gring_kick(&n.ring[VMM_TX]);
+	expect_miss(vnet_addr(&n, p), VHOST_ACCESS_RO);
+	show(p, VHOST_ACCESS_RO);
+	EXPECT_EQ(vnet_host_recv(&n, NULL, WAIT_MS), 5);
 }
 
 static void miss_tx(void)
@@ -669,6 +689,7 @@ static void stop_forgets(void)
 
 static const struct test tests[] = {
 	TEST(traffic_v2), TEST(traffic_v1),
+	TEST(forgotten_by_features),
 	TEST(miss_tx), TEST(miss_rx), TEST(miss_v1), TEST(miss_mid_batch),
 	TEST(miss_many_pages), TEST(miss_indirect_table),
 	TEST(permission), TEST(one_question),

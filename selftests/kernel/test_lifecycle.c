@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Owners that come, fork, pass on, die; modules that go; nothing that stays. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

@@ -3,11 +3,7 @@
  * Checksum and segmentation offloads: the virtio-net header that the guest
  * writes is the one that the host's stack sees, and the other way round.
  */
-#include <arpa/inet.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>

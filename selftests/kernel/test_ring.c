@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The split virtqueue as a well-behaved driver may use it. */
 #include <errno.h>
-#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -205,9 +205,13 @@ static int cmd_send(char **arg)
 	while (rate && done < st.st_size) {
 		struct pollfd in = { .fd = ctl_in, .events = POLLIN };
 		uint64_t due = start + done * 1000 / rate, now = now_ms();
+		int wait = due > now ? due - now : 0;
 		size_t chunk = st.st_size - done;
 
-		if (poll(&in, 1, due > now ? due - now : blocked ? 20 : 0) > 0) {
+		/* While the peer takes nothing, look again now and then. */
+		if (blocked && wait < 20)
+			wait = 20;
+		if (poll(&in, 1, wait) > 0) {
 			if (read_line(line, sizeof(line)) < 0 || !strcmp(line, "go"))
 				break;
 			getsockopt(sock, IPPROTO_TCP, TCP_INFO, &info, &len);

@@ -85,17 +85,26 @@ bool vhc_iotlb_find(struct vhc_iotlb *tlb, u64 addr, struct vhc_region *region)
 
 /* ---- questions to the VMM ------------------------------------------------ */
 
-/* A queue, locked, needs @addr. */
+/* A queue, locked, needs @addr. It asks again only if the guest kicks again. */
 void vhc_iotlb_miss(struct vhc_vq *vq, u64 addr, u32 perm)
 {
 	struct vhc_dev *dev = vq->dev;
+	struct vhc_miss *miss = &vq->miss;
+	bool ask;
 
-	vhc_count(vq, VHC_C_IOTLB_MISSES, 1);
 	spin_lock(&dev->miss_lock);
-	vq->miss.state = VHC_MISS_QUEUED;
-	vq->miss.addr = addr;
-	vq->miss.perm = perm;
+	ask = miss->state == VHC_MISS_NONE || miss->addr != addr ||
+	      miss->perm != perm || vq->kicked;
+	if (ask) {
+		miss->state = VHC_MISS_QUEUED;
+		miss->addr = addr;
+		miss->perm = perm;
+	}
 	spin_unlock(&dev->miss_lock);
+	if (!ask)
+		return;
+	WRITE_ONCE(vq->kicked, false);
+	vhc_count(vq, VHC_C_IOTLB_MISSES, 1);
 	wake_up_interruptible_poll(&dev->miss_wait, EPOLLIN | EPOLLRDNORM);
 }
 

@@ -296,6 +296,10 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 				return more > 0;
 		}
 		return vq->state == VHC_VQ_RUNNING && vhc_vq_kick_enable(vq, false) > 0;
+	case VHC_WAIT_ADDRESS:
+		/* The VMM's answer wakes the queue; a kick repeats the question. */
+		vhc_vq_kick_enable(vq, true);
+		return false;
 	case VHC_WAIT_MORE:
 		/* No busy polling: that looks for any chain, and would spin. */
 		return vhc_vq_kick_enable(vq, true) > 0;

@@ -43,12 +43,14 @@ struct vhc_vq;
  * @VHC_WAIT_GUEST: nothing to do until the guest adds chains
  * @VHC_WAIT_MORE: the chains that there are do not suffice: as WAIT_GUEST
  * @VHC_WAIT_BACKEND: nothing to do until vhc_vq_wake() or a vhc_poll fires
+ * @VHC_WAIT_ADDRESS: vhc_vq_fetch() returned -EAGAIN
  */
 enum vhc_verdict {
 	VHC_MORE,
 	VHC_WAIT_GUEST,
 	VHC_WAIT_MORE,
 	VHC_WAIT_BACKEND,
+	VHC_WAIT_ADDRESS,
 };
 
 /**

@@ -66,7 +66,7 @@ static int attach(struct vhn_net *net, struct vhn_queue *q, const struct vhn_bac
 		if (err) {
 			vhc_vq_stop(q->vq);
 			memset(&q->backend, 0, sizeof(q->backend));
-				}
+		}
 	}
 	return err;
 }

@@ -166,7 +166,8 @@ static enum got refill(struct vhn_rx *rx, struct hand *h, unsigned int max)
 	h->used = 0;
 	h->nr = 0;
 	for (rejected = 0; rejected < VHN_WEIGHT_PACKETS; rejected++) {
-		int n = vhc_vq_fetch(rx->q.vq, max, &h->chain);
+		/* One at a time behind a bad one: the next may be as bad. */
+		int n = vhc_vq_fetch(rx->q.vq, rejected ? 1 : max, &h->chain);
 		int good;
 
 		if (n <= 0)
@@ -395,7 +396,7 @@ static enum vhc_verdict verdict(enum got got)
 	case BROKEN:
 		return VHC_WAIT_GUEST;
 	case NO_ADDRESS:
-		return VHC_WAIT_BACKEND;
+		return VHC_WAIT_ADDRESS;
 	default:
 		return VHC_MORE;
 	}
@@ -420,8 +421,8 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 
 		len = next_packet(rx, &queued);
 		if (len < 0) {
-			/* See struct vhc_poll for the barrier's partner. */
 			WRITE_ONCE(rx->q.poll.muted, false);
+			/* Its partner: see struct vhc_poll. */
 			smp_mb();
 			len = next_packet(rx, &queued);
 			if (len < 0) {

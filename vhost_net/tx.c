@@ -220,10 +220,8 @@ static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, bool batch,
 static enum vhc_verdict wait_for_room(struct vhn_tx *tx)
 {
 	tx->q.counter[VHN_C_BACKEND_FULL] += 1;
-	if (vhc_poll_start(&tx->q.poll, tx->q.backend.file) ||
-	    vhn_backend_has_room(&tx->q.backend))
-		return VHC_MORE;
-	return VHC_WAIT_BACKEND;
+	vhc_poll_start(&tx->q.poll, tx->q.backend.file);
+	return vhn_backend_has_room(&tx->q.backend) ? VHC_MORE : VHC_WAIT_BACKEND;
 }
 
 /* Queue locked, on the worker. */
@@ -250,9 +248,10 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 
 		n = vhc_vq_fetch(q->vq, VHC_BATCH, &chains);
 		if (n <= 0)
-			return n == -EAGAIN ? VHC_WAIT_BACKEND : VHC_WAIT_GUEST;
+			return n == -EAGAIN ? VHC_WAIT_ADDRESS : VHC_WAIT_GUEST;
 		for (i = 0; i < n && bytes < VHN_WEIGHT_BYTES; i++) {
-			sent = send(tx, &chains[i], batch, i + 1 < n);
+			/* A batch goes another way than what "more" holds back. */
+			sent = send(tx, &chains[i], batch, !batch && i + 1 < n);
 			if (sent != SENT)
 				break;
 			bytes += chains[i].out_len;

@@ -156,12 +156,24 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (c) {
-		case 'n': o.node = optarg; break;
-		case 'b': o.burst = strtoul(optarg, NULL, 0); break;
-		case 'g': o.ring = strtoul(optarg, NULL, 0); break;
-		case 'p': o.packets = strtoul(optarg, NULL, 0); break;
-		case 'r': o.rounds = strtoul(optarg, NULL, 0); break;
-		case 'x': o.rx_buf = strtoul(optarg, NULL, 0); break;
+		case 'n':
+			o.node = optarg;
+			break;
+		case 'b':
+			o.burst = strtoul(optarg, NULL, 0);
+			break;
+		case 'g':
+			o.ring = strtoul(optarg, NULL, 0);
+			break;
+		case 'p':
+			o.packets = strtoul(optarg, NULL, 0);
+			break;
+		case 'r':
+			o.rounds = strtoul(optarg, NULL, 0);
+			break;
+		case 'x':
+			o.rx_buf = strtoul(optarg, NULL, 0);
+			break;
 		case 'w':
 			if (!strcmp(optarg, "yield"))
 				o.wait = WAIT_YIELD;
@@ -174,9 +186,14 @@ int main(int argc, char **argv)
 			if (!set_mode(&o, optarg))
 				usage();
 			break;
-		case 'P': o.profile = optarg ? strtoul(optarg, NULL, 0) : 40; break;
-		case 'X': o.exact = true; break;
-		default: usage();
+		case 'P':
+			o.profile = optarg ? strtoul(optarg, NULL, 0) : 40;
+			break;
+		case 'X':
+			o.exact = true;
+			break;
+		default:
+			usage();
 		}
 	}
 	if (!o.burst || !o.rounds || !o.packets || o.rx_buf < 2048)

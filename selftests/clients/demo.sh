@@ -22,7 +22,7 @@ die() {
 }
 
 boot() {
-	local start=$SECONDS next=5 last
+	local start=$SECONDS next=5 last shown=
 	machine_start a '' \
 		-netdev tap,id=n0,ifname=vct0,script=no,downscript=no,vhost=on,queues=2 \
 		-device virtio-net-pci,netdev=n0,mac=52:54:00:00:77:02,mq=on,vectors=6,romfile= || return
@@ -32,7 +32,9 @@ boot() {
 		[ $((SECONDS - start)) -lt 400 ] || { why="no sign of the guest in 400 s"; return 1; }
 		if [ $((SECONDS - start)) -ge "$next" ]; then
 			last=$(tail -n 1 "$tmp/a/console" | tr -d '\r' | cut -c1-64)
+			[ "$last" != "$shown" ] || last=...
 			printf '   %3d s  guest| %s\n' $((SECONDS - start)) "$last"
+			[ "$last" = ... ] || shown=$last
 			next=$((SECONDS - start + 5))
 		fi
 	done
@@ -107,7 +109,6 @@ for task in /proc/[0-9]*/comm "/proc/${m_pid[a]}"/task/*/comm; do
 		printf '   worker %s, thread %s\n' "$name" "${task##*/}"
 	fi
 done
-in_use "${m_pid[a]}" 2 || die "vhost-net is not in use: $why"
 if ours; then
 	echo "   counters in /sys/kernel/debug/vhost; before:"
 	counters
@@ -117,6 +118,7 @@ title "Ping, host to guest and guest to host"
 ping -c 4 -i 0.5 -W 20 10.77.0.2 | grep -E 'bytes from|loss|rtt' | show || die "no answer"
 guest a 'ping -c 3 -W 20 10.77.0.1' || die "$why"
 grep -E 'bytes from|loss|round' <<<"$reply" | sed 's/^/   guest| /'
+in_use "${m_pid[a]}" 2 || die "vhost-net is not in use: $why"
 
 title "$MIB MiB over TCP each way, contents compared by SHA-256"
 to_guest a 10.77.0.2 "$MIB" "$tmp/file" || die "$why"

@@ -78,7 +78,7 @@ int rig_fetch(struct rig *g, unsigned int max)
 
 void rig_unfetch(struct rig *g, u16 n)
 {
-	VERB(g, , unfetch, n);
+	VERB(g, (void), unfetch, n);
 	model_unfetch(&g->model, &g->r, n);
 }
 

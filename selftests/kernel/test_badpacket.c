@@ -78,9 +78,13 @@ static void tx_hdr_csum_start(void)
 
 static void tx_hdr_csum_offset(void)
 {
-	bad_header(&(struct virtio_net_hdr){
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34,
-		.csum_offset = 60 - 34 - 1 }, 60);
+	struct virtio_net_hdr hdr = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.csum_start = 34,
+		.csum_offset = 60 - 34 - 1,
+	};
+
+	bad_header(&hdr, 60);
 }
 
 static void rx_readable(void)
@@ -112,8 +116,10 @@ static void rx_small(void)
 	gring_kick(r);
 	vnet_rx_post(&n, 5);
 	vnet_host_send(&n, 3, 500);
-	/* Whether the small buffer is used for the next packet, or given back
-	 * empty, is the device's choice; the others must arrive. */
+	/*
+	 * Whether the small buffer is used for the next packet, or given back
+	 * empty, is the device's choice; the others must arrive.
+	 */
 	EXPECT(test_until(gring_pending(r) >= 2, WAIT_MS));
 	while (vnet_rx_recv(&n, buf, sizeof(buf), WAIT_MS) != 512)
 		;

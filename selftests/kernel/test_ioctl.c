@@ -588,8 +588,10 @@ static void net_backend_unattached_tap(void)
 	struct vnet n;
 
 	vnet_start(&n, &(struct vnet_conf){ .no_backend = true });
-	/* The in-tree driver takes it and transmits into nowhere: either will
-	 * do, as long as the queue can be stopped and started again. */
+	/*
+	 * The in-tree driver takes it and transmits into nowhere: either will
+	 * do, as long as the queue can be stopped and started again.
+	 */
 	(void)vmm_net_backend(&n.vmm, VMM_TX, fd);
 	OK(vmm_net_backend(&n.vmm, VMM_TX, -1));
 	OK(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd));

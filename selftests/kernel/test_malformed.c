@@ -174,8 +174,11 @@ static void write_before_read(void)
 
 static void indirect_off(void)
 {
-	bad_start(VMM_TX, &(struct vnet_conf){
-		.features = VNET_FEATURES & ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) });
+	struct vnet_conf conf = {
+		.features = VNET_FEATURES & ~BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC),
+	};
+
+	bad_start(VMM_TX, &conf);
 	bad_add_good(GOOD);
 	fill_table(r->table, 16, 0);
 	bad_desc(BAD_HEAD, r->table_addr, 256, INDIRECT, 0);

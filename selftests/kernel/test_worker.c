@@ -176,6 +176,7 @@ static void number_is_limited(void)
 }
 
 static bool stop;
+static unsigned int moves;
 
 static void *mover(void *arg)
 {
@@ -188,9 +189,8 @@ static void *mover(void *arg)
 	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
 		OK(vmm_attach_worker(&n.vmm, VMM_TX, id[i % 3]));
 		OK(vmm_attach_worker(&n.vmm, VMM_RX, id[i * 7 % 3]));
+		__atomic_store_n(&moves, i, __ATOMIC_RELAXED);
 	}
-	if (i < 5)
-		test_fail("moved %u times only", i);
 	return NULL;
 }
 
@@ -203,7 +203,7 @@ static void move_under_traffic(void)
 	test_need_ours();
 	vnet_start(&n, NULL);
 	EXPECT(!pthread_create(&thread, NULL, mover, NULL));
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 4 || __atomic_load_n(&moves, __ATOMIC_RELAXED) < 20; i++) {
 		vnet_tx_check(&n, i * 500, 500, 60);
 		vnet_rx_check(&n, i * 500, 500, 60);
 	}

@@ -20,8 +20,10 @@
 #define VMM_RX		0
 #define VMM_TX		1
 
-/* Where guest memory begins unless told otherwise: not at 0, so that a guest
- * address mistaken for an offset or for a user address shows. */
+/*
+ * Where guest memory begins unless told otherwise: not at 0, so that a guest
+ * address mistaken for an offset or for a user address shows.
+ */
 #define VMM_GPA		0x100000000ULL
 
 /**

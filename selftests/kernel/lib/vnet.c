@@ -68,8 +68,9 @@ void vnet_start(struct vnet *n, const struct vnet_conf *conf)
 	buf_size = conf->buf_size ? conf->buf_size : 2048;
 	table_len = conf->table_len ? conf->table_len : 16;
 	memset(n, 0, sizeof(*n));
-	n->features = conf->features || conf->legacy ? conf->features :
-						      VNET_FEATURES;
+	n->features = conf->features;
+	if (!n->features && !conf->legacy)
+		n->features = VNET_FEATURES;
 	if (conf->iommu)
 		n->features |= BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
 	n->hdr_len = n->features & (BIT_ULL(VIRTIO_F_VERSION_1) |

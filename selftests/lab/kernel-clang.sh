@@ -18,4 +18,6 @@ for arg in "$@"; do
 	*) args+=("$arg") ;;
 	esac
 done
-exec clang -Wno-unknown-warning-option -Wno-gnu -fms-extensions -Wno-microsoft -Wno-duplicate-decl-specifier -Wno-address-of-packed-member "${args[@]}"
+# Last what clang-built kernels switch off as well, for their own headers.
+exec clang -Wno-unknown-warning-option -Wno-gnu -fms-extensions -Wno-microsoft -Wno-duplicate-decl-specifier \
+	-Wno-address-of-packed-member "${args[@]}" -Wno-enum-enum-conversion -Wno-enum-compare-conditional

@@ -208,6 +208,26 @@ static unsigned int spread(struct vhc_chain *c, unsigned int n, size_t *need)
 	return 0;
 }
 
+/* Append copies of @n chains, all or none. */
+static bool append(struct vhn_big *big, struct bufs *b, const struct vhc_chain *c,
+		   unsigned int n)
+{
+	unsigned int nr = b->nr, nr_iov = b->nr_iov, i;
+
+	for (i = 0; i < n; i++, c++) {
+		if (nr == BIG_CHAINS || nr_iov + c->nr_in > BIG_IOV)
+			return false;
+		memcpy(&big->iov[nr_iov], c->iov, c->nr_in * sizeof(*c->iov));
+		big->chain[nr] = *c;
+		big->chain[nr].iov = &big->iov[nr_iov];
+		nr_iov += c->nr_in;
+		nr++;
+	}
+	b->nr = nr;
+	b->nr_iov = nr_iov;
+	return true;
+}
+
 /*
  * The packet takes more chains than one fetch returns. Collect copies of them,
  * beginning with all that are at hand.
@@ -216,64 +236,42 @@ static enum got collect_big(struct vhn_rx *rx, struct hand *h, size_t need,
 			    struct bufs *b)
 {
 	struct vhc_chain *c = h->chain;
-	unsigned int n = h->nr, take;
-	struct vhn_big *big;
-	enum got got;
-	int err;
+	enum got got = NEVER;
+	int n = h->nr;
 
 	if (!rx->big)
 		rx->big = kvmalloc(sizeof(*rx->big), GFP_KERNEL_ACCOUNT);
-	big = rx->big;
-	if (!big)
+	if (!rx->big)
 		return NEVER;
 
-	b->nr = 0;
-	b->nr_iov = 0;
-	b->chain = big->chain;
-	for (;;) {
-		unsigned int i;
-
-		take = spread(c, n, &need);
-		for (i = 0; i < (take ? take : n); i++) {
-			if (b->nr == BIG_CHAINS || b->nr_iov + c[i].nr_in > BIG_IOV) {
-				got = NEVER;
-				goto give_back;
-			}
-			memcpy(&big->iov[b->nr_iov], c[i].iov,
-			       c[i].nr_in * sizeof(struct iovec));
-			big->chain[b->nr] = c[i];
-			big->chain[b->nr].iov = &big->iov[b->nr_iov];
-			b->nr_iov += c[i].nr_in;
-			b->nr++;
-		}
-		vhc_vq_unfetch(rx->q.vq, n - i);
-		if (take)
-			break;
-		err = vhc_vq_fetch(rx->q.vq, VHC_BATCH, &c);
-		if (err <= 0) {
-			got = b->nr == vhc_vq_size(rx->q.vq) ? NEVER : fetch_error(err);
-			n = i = 0;
-			goto give_back;
-		}
-		n = err;
-		if (writable_only(c, n) < n) {
-			/* Not worth sorting out: the guest misbehaves. */
-			got = NEVER;
-			i = 0;
-			goto give_back;
-		}
-		continue;
-give_back:
-		vhc_vq_unfetch(rx->q.vq, b->nr + n - i);
-		h->nr = 0;
-		h->used = 0;
-		return got;
-	}
-	/* All of the hand is among them. */
+	/* The hand's chains are ours now. */
 	h->nr = 0;
 	h->used = 0;
-	b->fetched = b->nr;
-	return GOT;
+	b->chain = rx->big->chain;
+	b->nr = 0;
+	b->nr_iov = 0;
+	/* One with a readable part is not worth sorting out: never, too. */
+	while (writable_only(c, n) == n) {
+		unsigned int last = spread(c, n, &need);
+		unsigned int take = last ? last : n;
+
+		if (!append(rx->big, b, c, take))
+			break;
+		if (last) {
+			vhc_vq_unfetch(rx->q.vq, n - take);
+			b->fetched = b->nr;
+			return GOT;
+		}
+		n = vhc_vq_fetch(rx->q.vq, VHC_BATCH, &c);
+		if (n <= 0) {
+			if (b->nr < vhc_vq_size(rx->q.vq))
+				got = fetch_error(n);
+			n = 0;
+			break;
+		}
+	}
+	vhc_vq_unfetch(rx->q.vq, b->nr + n);
+	return got;
 }
 
 /* Chains for a packet of @need bytes, header included; @queued packets wait. */

@@ -105,9 +105,12 @@ int vmm_set_features(struct vmm *v, __u64 features)
 
 int vmm_get_features_array(struct vmm *v, __u64 *array, unsigned int n)
 {
-	__u64 buf[1 + 64] = { n };
+	__u64 buf[1 + 64];
 	int ret;
 
+	/* What the device does not write must not look like an answer. */
+	memset(buf, 0xff, sizeof(buf));
+	buf[0] = n;
 	ret = vmm_ioctl(v, VHOST_GET_FEATURES_ARRAY, buf);
 	memcpy(array, buf + 1, n * sizeof(*array));
 	return ret;

@@ -28,6 +28,20 @@ footprint() {
 	grep -hE '^vhost-' /proc/[0-9]*/comm 2>/dev/null | sed 's/^/thread /' || true
 }
 
+# KiB allocated with kmalloc, all caches together. Shrinking them first gives
+# back what CPUs keep for themselves, which would be counted as allocated.
+slab() {
+	local cache
+	for cache in /sys/kernel/slab/kmalloc-*; do
+		echo 1 >"$cache/shrink"
+	done
+	awk '/^kmalloc-/ { bytes += $2 * $4 } END { printf "%d\n", bytes / 1024 }' /proc/slabinfo
+}
+
+# What may be more after a test than before it: the rest of the machine is not
+# quite still. Every test program opens its devices some dozen times.
+slab_limit=1024
+
 # Kills what a test left behind; fails if something cannot be killed.
 sweep() {
 	local i pid
@@ -49,13 +63,14 @@ sweep() {
 }
 
 run_test() { # name, timeout, command
-	local name=$1 timeout=$2 command=$3 status=0 fit=0 i begin
+	local name=$1 timeout=$2 command=$3 status=0 fit=0 i begin slab_before slab_after
 	local output=$dir/$1.log kmsg=$dir/$1.kmsg why=$dir/$1.why
 	local mark="lab: test $1 begins (${EPOCHREALTIME/./})"
 	begin=$(date +%s)
 	echo "$name $timeout" >"$dir/current"
 	echo "$mark" >/dev/kmsg
 	footprint >"$tmp/before"
+	slab_before=$(slab)
 
 	# timeout(1) has the test's process group; the control group also
 	# catches those that left it.
@@ -76,6 +91,15 @@ run_test() { # name, timeout, command
 	if ! cmp -s "$tmp/before" "$tmp/after"; then
 		echo "left behind (- before, + after):"
 		diff -U0 "$tmp/before" "$tmp/after" | grep -E '^[-+][a-z]' || true
+	fi >>"$why"
+
+	for ((i = 0; i < 25; i++)); do
+		slab_after=$(slab)
+		[ "$((slab_after - slab_before))" -gt "$slab_limit" ] || break
+		sleep 0.2
+	done
+	if [ "$((slab_after - slab_before))" -gt "$slab_limit" ]; then
+		echo "kernel memory: $slab_before KiB of kmalloc before, $slab_after KiB after"
 	fi >>"$why"
 
 	dmesg >"$tmp/dmesg"

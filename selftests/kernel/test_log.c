@@ -263,9 +263,13 @@ static void used_entries(void)
 
 static void used_entries_wrap(void)
 {
+	struct gring *r = &n.ring[VMM_TX];
 	unsigned int i;
 
 	start_flags();
+	/* Entry 0 is on another page than the index. */
+	OK(vmm_net_backend(&n.vmm, VMM_TX, -1));
+	r->used = (void *)(pages(4) + 4092);
 	vnet_restart(&n, VMM_TX, 1020);
 	OK(gring_set_addr(&n.ring[VMM_TX], &n.vmm, VMM_TX, F_LOG,
 			  vmm_gpa(&n.vmm, n.ring[VMM_TX].used)));

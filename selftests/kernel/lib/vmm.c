@@ -456,6 +456,8 @@ int vmm_iotlb_read(struct vmm *v, struct vhost_iotlb_msg *msg, int ms)
 		return -errno;
 	if (n != (ssize_t)(v->msg_v1 ? sizeof(m.v1) : sizeof(m.v2)))
 		return -EIO;
+	if (m.v2.type != (v->msg_v1 ? VHOST_IOTLB_MSG : VHOST_IOTLB_MSG_V2))
+		return -EPROTO;
 	*msg = v->msg_v1 ? m.v1.iotlb : m.v2.iotlb;
 	return 0;
 }

@@ -201,6 +201,7 @@ struct vhc_dev {
 extern unsigned int vhc_max_mem_regions;
 extern unsigned int vhc_max_iotlb_entries;
 extern bool vhc_worker_per_queue;
+extern bool vhc_worker_fifo;
 
 /* dev.c */
 void vhc_dev_lock_vqs(struct vhc_dev *dev);

@@ -112,6 +112,11 @@ module_param_named(worker_per_queue, vhc_worker_per_queue, bool, 0644);
 MODULE_PARM_DESC(worker_per_queue,
 		 "give each queue of a new owner a worker of its own (default: one for all)");
 
+bool vhc_worker_fifo;
+module_param_named(worker_fifo, vhc_worker_fifo, bool, 0644);
+MODULE_PARM_DESC(worker_fifo,
+		 "run new workers as SCHED_FIFO: for workers with CPUs of their own (default: a fair share)");
+
 static int __init vhost_core_init(void)
 {
 	vhc_stats_init();

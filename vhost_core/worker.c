@@ -2,8 +2,8 @@
 /*
  * Workers: kernel threads that serve the queues of one device.
  *
- * A worker uses the owner's mm, lives in the owner's cgroups and cpuset, and
- * has the owner's nice value: a VM's packet work is charged to the VM. Its list of work is a lockless stack
+ * A worker uses the owner's mm, and lives in the owner's cgroups and cpuset: a
+ * VM's packet work is charged to the VM. Its list of work is a lockless stack
  * that any context may push to, interrupts included; the worker takes all of
  * it at once and turns it round. Only the push that finds the list empty wakes
  * the thread.
@@ -20,6 +20,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <uapi/linux/sched/types.h>
 
 #include "internal.h"
 #include "trace.h"
@@ -152,6 +153,31 @@ static int join_cgroups(struct task_struct *task, struct task_struct *whose)
 	return cgroup_attach_task_all(whose, task);
 }
 
+/*
+ * A worker does little and often, and what it does is waited for. On a CPU that
+ * it shares with its VM's threads it should run when it is kicked, not when
+ * they have used up their slices: a slice shorter than the usual one lets it
+ * preempt them (EEVDF, since 6.12), and a weight half as much again as theirs
+ * leaves it entitled to. Who works more than its share waits like all others.
+ */
+#define NICE_BONUS	2
+#define SLICE_NS	(300 * NSEC_PER_USEC)
+
+static void set_class(struct task_struct *task)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_NORMAL,
+		.sched_nice = max(task_nice(current) - NICE_BONUS, MIN_NICE),
+		.sched_runtime = SLICE_NS,
+	};
+
+	if (vhc_worker_fifo)
+		sched_set_fifo_low(task);
+	else
+		WARN_ON_ONCE(sched_setattr_nocheck(task, &attr));
+}
+
 static int add_worker(struct vhc_dev *dev, struct vhc_worker *worker)
 {
 	return xa_alloc(&dev->workers, &worker->id, worker, xa_limit_31b,
@@ -210,7 +236,7 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	err = join_cgroups(task, current);
 	if (err)
 		goto stop;
-	set_user_nice(task, task_nice(current));
+	set_class(task);
 	dev->nr_workers++;
 	*out = worker;
 	return 0;

@@ -8,7 +8,8 @@
 #
 # The driver runs in a control group with the cpu controller, which is where
 # libvirt and others put a VM, and where our worker and in-tree's follow it. A
-# case called NAME@root runs in the root group instead.
+# case called NAME@root runs in the root group instead, NAME@fifo in that group
+# with workers of ours that are SCHED_FIFO.
 # VBENCH_ARGS: more options for vbench.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -38,8 +39,13 @@ run() {
 	local side=$1 mode=$2 place=$3 status=0
 	shift 3
 	[ $# -gt 0 ] || return 0
+	if [ "$side" = ours ]; then
+		local fifo=N
+		[ "$place" != @fifo ] || fifo=Y
+		echo "$fifo" >/sys/module/vhost_core/parameters/worker_fifo
+	fi
 	(
-		[ -n "$place" ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
+		[ "$place" = @root ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
 		# shellcheck disable=SC2086 # words
 		exec /build/bench/vbench --mode "$mode" ${VBENCH_ARGS:-} "$@"
 	) >/tmp/lines || status=$?
@@ -55,16 +61,13 @@ for side in "$@"; do
 	/src/selftests/lab/load-modules.sh "$side"
 	while read -r who mode cases; do
 		[ "$who" = "$side" ] || continue
-		grouped=()
-		root=()
-		for name in $cases; do
-			case $name in
-			*@root) root+=("${name%@root}") ;;
-			*) grouped+=("$name") ;;
-			esac
+		for place in '' @root @fifo; do
+			names=()
+			for name in $cases; do
+				[ "$name" != "${name%@*}$place" ] || names+=("${name%@*}")
+			done
+			run "$side" "$mode" "$place" "${names[@]}"
 		done
-		run "$side" "$mode" '' "${grouped[@]}"
-		run "$side" "$mode" @root "${root[@]}"
 	done <"$plan"
 	# For profile.sh: where the modules lie now.
 	case ${VBENCH_ARGS:-} in *--exact*) cat /proc/kallsyms >"$(dirname "$plan")/kallsyms" ;; esac

@@ -5,7 +5,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +18,7 @@
 #define N(a) (sizeof(a) / sizeof(*(a)))
 #define WAIT_MS 10000
 #define PER_QUEUE "/sys/module/vhost_core/parameters/worker_per_queue"
+#define FIFO "/sys/module/vhost_core/parameters/worker_fifo"
 
 static struct vnet n;
 
@@ -87,6 +91,63 @@ static void one_by_default(void)
 	EXPECT_EQ(atoi(val), tid_of(tx));
 }
 
+/* As the kernel lays it out; older C libraries do not know it. */
+struct attr {
+	__u32 size;
+	__u32 policy;
+	__u64 flags;
+	__s32 nice;
+	__u32 priority;
+	__u64 runtime;
+	__u64 deadline;
+	__u64 period;
+};
+
+static struct attr worker_attr(void)
+{
+	unsigned int id;
+	struct attr a;
+
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	if (syscall(SYS_sched_getattr, tid_of(id), &a, sizeof(a), 0))
+		test_fail("sched_getattr: %m");
+	return a;
+}
+
+/* Preempts its owner's threads when it is woken: slice and nice value. */
+static void scheduled_before_owner(void)
+{
+	struct attr a;
+
+	test_need_ours();
+	OK(vmm_open(&n.vmm, NULL, 1 << 20));
+	EXPECT_EQ(setpriority(PRIO_PROCESS, 0, 4), 0);
+	OK(vmm_set_owner(&n.vmm));
+	a = worker_attr();
+	EXPECT_EQ(a.policy, SCHED_OTHER);
+	EXPECT_EQ(a.nice, 2);
+	EXPECT_EQ(a.runtime, 300000);
+	OK(vmm_reset_owner(&n.vmm));
+	EXPECT_EQ(setpriority(PRIO_PROCESS, 0, -20), 0);
+	OK(vmm_set_owner(&n.vmm));
+	EXPECT_EQ(worker_attr().nice, -20);
+	EXPECT_EQ(setpriority(PRIO_PROCESS, 0, 0), 0);
+}
+
+static void fifo_on_request(void)
+{
+	struct attr a;
+
+	test_need_ours();
+	OK(write_file(FIFO, "Y"));
+	vnet_start(&n, NULL);
+	OK(write_file(FIFO, "N"));
+	a = worker_attr();
+	EXPECT_EQ(a.policy, SCHED_FIFO);
+	EXPECT_EQ(a.priority, 1);
+	vnet_tx_check(&n, 0, 300, 60);
+}
+
 static void one_per_queue(void)
 {
 	unsigned int id, vq;
@@ -156,7 +217,7 @@ static void new_and_free(void)
 	FAILS(vmm_free_worker(&n.vmm, ~0u), ENODEV);
 	FAILS(vmm_attach_worker(&n.vmm, VMM_TX, first), ENODEV);
 	FAILS(vmm_worker_info(&n.vmm, first, &info), ENODEV);
-	EXPECT_EQ(my_threads(), 2);
+	EXPECT(test_until(my_threads() == 2, WAIT_MS));
 }
 
 static void number_is_limited(void)
@@ -449,13 +510,15 @@ static void reset_owner_ends_them(void)
 	OK(vmm_attach_worker(&n.vmm, VMM_TX, id));
 	vnet_tx_check(&n, 0, 20, 60);
 	OK(vmm_reset_owner(&n.vmm));
-	EXPECT_EQ(my_threads(), 0);
+	/* The thread has stopped; its last steps are the kernel's. */
+	EXPECT(test_until(!my_threads(), WAIT_MS));
 	OK(vmm_set_owner(&n.vmm));
 	EXPECT_EQ(my_threads(), 1);
 }
 
 static const struct test tests[] = {
-	TEST(one_by_default), TEST(one_per_queue), TEST(per_queue_traffic),
+	TEST(one_by_default), TEST(scheduled_before_owner), TEST(fifo_on_request),
+	TEST(one_per_queue), TEST(per_queue_traffic),
 	TEST(new_and_free), TEST(number_is_limited), TEST(move_under_traffic),
 	TEST(affinity), TEST(affinity_errors),
 	TEST(in_owners_group), TEST(in_owners_cpuset), TEST(cpu_offline),

@@ -130,6 +130,7 @@ struct vhc_vq {
 	bool started;				/* (q) the ring's indices were taken up */
 	bool log_used;				/* (q) VHOST_VRING_F_LOG */
 	bool kicked;				/* set by kicks, cleared by turns; lockless */
+	bool poll_adaptive;			/* (q) */
 	u32 busyloop_us;			/* (q) */
 	struct vhc_work work;
 	struct vhc_worker __rcu *worker;	/* (d) and RCU */
@@ -147,9 +148,11 @@ struct vhc_vq {
 	struct eventfd_ctx *err;		/* (q) */
 	struct file *kick;			/* (q) */
 	struct vhc_poll kick_poll;		/* (q) */
+	u64 poll_window;			/* (q) ns; when adaptive */
+	u64 poll_since;				/* (q) when a vain poll began, or 0 */
 
 	u64 log_addr;				/* (q) guest address of the used ring */
-	u16 base;				/* (q) where to start */
+	u32 base;				/* (q) where to start */
 	bool addr_set;				/* (q) */
 	struct vhc_ring_part desc;		/* (q) */
 	struct vhc_ring_part avail;		/* (q) */
@@ -202,6 +205,7 @@ extern unsigned int vhc_max_mem_regions;
 extern unsigned int vhc_max_iotlb_entries;
 extern bool vhc_worker_per_queue;
 extern bool vhc_worker_fifo;
+extern bool vhc_poll_adaptive;
 
 /* dev.c */
 void vhc_dev_lock_vqs(struct vhc_dev *dev);
@@ -237,6 +241,7 @@ int vhc_vq_kick_disable(struct vhc_vq *vq);
 int vhc_vq_has_avail(struct vhc_vq *vq);
 void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection);
 const char *vhc_vq_name(const struct vhc_vq *vq);
+u32 vhc_vq_base(const struct vhc_vq *vq);
 
 /* worker.c */
 int vhc_worker_create(struct vhc_dev *dev, const char *suffix, struct vhc_worker **out);
@@ -255,7 +260,8 @@ int vhc_notify_set_call(struct vhc_vq *vq, int fd);
 int vhc_notify_set_err(struct vhc_vq *vq, int fd);
 void vhc_notify_signal(struct vhc_vq *vq);
 void vhc_notify_error(struct vhc_vq *vq);
-bool vhc_notify_busy_poll(struct vhc_vq *vq, bool avail);
+void vhc_notify_set_poll_mode(struct vhc_vq *vq, bool adaptive);
+u64 vhc_notify_poll_window(const struct vhc_vq *vq);
 void vhc_notify_run(struct vhc_work *work);
 void vhc_notify_reset(struct vhc_vq *vq);
 
@@ -266,6 +272,7 @@ bool vhc_log_covers(const struct vhc_dev *dev, const struct vhc_mem *mem,
 int vhc_log_user(struct vhc_dev *dev, u64 user, u64 len);
 int vhc_log_chain(struct vhc_dev *dev, const struct vhc_chain *c);
 int vhc_log_used_ring(struct vhc_vq *vq, u32 off, u32 len);
+int vhc_log_desc(struct vhc_vq *vq, u32 off, u32 len);
 
 /* stats.c */
 const char *vhc_stats_rejection(const struct vhc_vq *vq, unsigned int rejection,
@@ -275,6 +282,23 @@ void vhc_stats_add_dev(struct vhc_dev *dev);
 void vhc_stats_remove_dev(struct vhc_dev *dev);
 void vhc_stats_init(void);
 void vhc_stats_exit(void);
+
+/* Bytes of the three parts of a ring. */
+static inline u32 vhc_ring_desc_size(const struct vring_dev *r)
+{
+	return r->packed ? vring_packed_desc_size(r->num) :
+			   vring_split_desc_size(r->num);
+}
+
+static inline u32 vhc_ring_avail_size(const struct vring_dev *r)
+{
+	return r->packed ? VRING_PACKED_EVENT_SIZE : vring_split_avail_size(r->num);
+}
+
+static inline u32 vhc_ring_used_size(const struct vring_dev *r)
+{
+	return r->packed ? VRING_PACKED_EVENT_SIZE : vring_split_used_size(r->num);
+}
 
 static inline void vhc_count(struct vhc_vq *vq, enum vhc_counter c, u64 n)
 {

@@ -199,7 +199,7 @@ static long set_vring_base(struct vhc_vq *vq, u32 num)
 {
 	if (vq->state != VHC_VQ_STOPPED)
 		return -EBUSY;
-	if (num > U16_MAX)
+	if (num > U16_MAX && !vhc_dev_has_feature(vq->dev, VIRTIO_F_RING_PACKED))
 		return -EINVAL;
 	vq->base = num;
 	return 0;
@@ -245,11 +245,6 @@ static long set_vring_addr(struct vhc_vq *vq, const struct vhost_vring_addr *a)
 	return 0;
 }
 
-static u32 vring_base(const struct vhc_vq *vq)
-{
-	return vq->started ? vq->ring.last_avail : vq->base;
-}
-
 /* Calls whose argument is struct vhost_vring_state. */
 static long vring_state(struct vhc_vq *vq, unsigned int cmd,
 			struct vhost_vring_state __user *arg)
@@ -270,16 +265,28 @@ static long vring_state(struct vhc_vq *vq, unsigned int cmd,
 	case VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
 		vq->busyloop_us = s.num;
 		break;
+	case VHOST_EXT_SET_VRING_POLL_MODE:
+		if (s.num > VHOST_EXT_POLL_ADAPTIVE)
+			err = -EINVAL;
+		else
+			vhc_notify_set_poll_mode(vq, s.num == VHOST_EXT_POLL_ADAPTIVE);
+		break;
 	case VHOST_GET_VRING_BASE:
-		s.num = vring_base(vq);
+		s.num = vhc_vq_base(vq);
+		break;
+	case VHOST_EXT_GET_VRING_POLL_MODE:
+		s.num = vq->poll_adaptive ? VHOST_EXT_POLL_ADAPTIVE :
+					    VHOST_EXT_POLL_FIXED;
 		break;
 	case VHOST_GET_VRING_BUSYLOOP_TIMEOUT:
 		s.num = vq->busyloop_us;
 		break;
 	}
 	vhc_vq_unlock(vq);
+	/* Not by _IOC_DIR(): GET_VRING_BUSYLOOP_TIMEOUT is an _IOW. */
 	if (!err && (cmd == VHOST_GET_VRING_BASE ||
-		     cmd == VHOST_GET_VRING_BUSYLOOP_TIMEOUT) &&
+		     cmd == VHOST_GET_VRING_BUSYLOOP_TIMEOUT ||
+		     cmd == VHOST_EXT_GET_VRING_POLL_MODE) &&
 	    copy_to_user(arg, &s, sizeof(s)))
 		return -EFAULT;
 	return err;
@@ -497,6 +504,8 @@ static long owner_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 	case VHOST_SET_VRING_ERR:
 	case VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
 	case VHOST_GET_VRING_BUSYLOOP_TIMEOUT:
+	case VHOST_EXT_SET_VRING_POLL_MODE:
+	case VHOST_EXT_GET_VRING_POLL_MODE:
 	case VHOST_ATTACH_VRING_WORKER:
 	case VHOST_GET_VRING_WORKER:
 		return vring_ioctl(dev, cmd, arg);

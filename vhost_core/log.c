@@ -85,28 +85,38 @@ int vhc_log_chain(struct vhc_dev *dev, const struct vhc_chain *c)
 	return 0;
 }
 
-/*
- * Mark a write to the used ring. Without an IOTLB the VMM told us the guest
- * address of the ring.
- */
-int vhc_log_used_ring(struct vhc_vq *vq, u32 off, u32 len)
+/* Mark a write to a part of the ring by where it is in the VMM's memory. */
+static int log_part(struct vhc_vq *vq, const struct vring_part *part, u32 off, u32 len)
 {
-	const struct vring_part *part = &vq->ring.used;
-	int err = 0;
-
-	if (!vq->dev->iotlb)
-		err = log_guest(vq->dev, vq->log_addr + off, len);
-	while (vq->dev->iotlb && len && !err) {
+	while (len) {
 		/* A scattered ring is in one piece up to the page's end. */
 		u32 n = (1u << VRING_PAGE_SHIFT) -
 			((part->off + off) & VRING_PAGE_MASK);
 
 		n = min(n, len);
-		err = vhc_log_user(vq->dev, (uintptr_t)vring_at(part, off), n);
+		if (vhc_log_user(vq->dev, (uintptr_t)vring_at(part, off), n))
+			return -VHC_R_LOG_FAULT;
 		off += n;
 		len -= n;
 	}
-	return err ? -VHC_R_LOG_FAULT : 0;
+	return 0;
+}
+
+/*
+ * Mark a write to the used ring, or to our event suppression structure. Without
+ * an IOTLB the VMM told us its guest address.
+ */
+int vhc_log_used_ring(struct vhc_vq *vq, u32 off, u32 len)
+{
+	if (vq->dev->iotlb)
+		return log_part(vq, &vq->ring.used, off, len);
+	return log_guest(vq->dev, vq->log_addr + off, len) ? -VHC_R_LOG_FAULT : 0;
+}
+
+/* Mark a write to a packed ring, whose guest address nobody told us. */
+int vhc_log_desc(struct vhc_vq *vq, u32 off, u32 len)
+{
+	return log_part(vq, &vq->ring.desc, off, len);
 }
 
 /* The bytes of log that a memory table needs, and whether they are there. */

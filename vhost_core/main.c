@@ -112,6 +112,11 @@ module_param_named(worker_per_queue, vhc_worker_per_queue, bool, 0644);
 MODULE_PARM_DESC(worker_per_queue,
 		 "give each queue of a new owner a worker of its own (default: one for all)");
 
+bool vhc_poll_adaptive;
+module_param_named(poll_adaptive, vhc_poll_adaptive, bool, 0644);
+MODULE_PARM_DESC(poll_adaptive,
+		 "take the busy-loop timeout of devices opened from now on as the bound of an adaptive one (default: as fixed)");
+
 bool vhc_worker_fifo;
 module_param_named(worker_fifo, vhc_worker_fifo, bool, 0644);
 MODULE_PARM_DESC(worker_fifo,

@@ -236,35 +236,103 @@ void vhc_notify_reset(struct vhc_vq *vq)
 
 /* ---- busy polling -------------------------------------------------------- */
 
-/*
- * Look for work for as long as BUSYLOOP_TIMEOUT says, before going to sleep.
- * @avail: chains are what the queue waits for; else it waits for its backend,
- * whose wait entry queues work like a kick does. Ends early when anything is
- * queued on the worker, or another task wants the CPU or the queue.
- *
- * Return: whether there is something to do.
- */
-bool vhc_notify_busy_poll(struct vhc_vq *vq, bool avail)
-{
-	u64 end = local_clock() + (u64)vq->busyloop_us * NSEC_PER_USEC;
-	bool hit = false;
+/* The shortest adaptive window but none; less is spent on going to sleep. */
+#define POLL_MIN_NS	(2 * NSEC_PER_USEC)
 
-	trace_vhost_poll_begin(vq, avail);
+/* Queue locked. */
+void vhc_notify_set_poll_mode(struct vhc_vq *vq, bool adaptive)
+{
+	vq->poll_adaptive = adaptive;
+	vq->poll_window = 0;
+	vq->poll_since = 0;
+}
+
+static u64 poll_bound(const struct vhc_vq *vq)
+{
+	return (u64)vq->busyloop_us * NSEC_PER_USEC;
+}
+
+/* How long to poll now, in ns. Queue locked. */
+u64 vhc_notify_poll_window(const struct vhc_vq *vq)
+{
+	/* The bound may have been lowered since. */
+	return vq->poll_adaptive ? min(vq->poll_window, poll_bound(vq)) : poll_bound(vq);
+}
+
+static void grow_window(struct vhc_vq *vq)
+{
+	u64 window = max(2 * vq->poll_window, (u64)POLL_MIN_NS);
+
+	window = min(window, poll_bound(vq));
+	if (window == vq->poll_window)
+		return;
+	vq->poll_window = window;
+	vhc_count(vq, VHC_C_POLL_GROWN, 1);
+}
+
+static void shrink_window(struct vhc_vq *vq)
+{
+	u64 window = vq->poll_window / 2;
+
+	if (!vq->poll_window)
+		return;
+	vq->poll_window = window < POLL_MIN_NS ? 0 : window;
+	vhc_count(vq, VHC_C_POLL_SHRUNK, 1);
+}
+
+/*
+ * Work came after polling in vain. Would a longer window have found it?
+ */
+static void judge_window(struct vhc_vq *vq)
+{
+	if (local_clock() - vq->poll_since <= poll_bound(vq))
+		grow_window(vq);
+	else
+		shrink_window(vq);
+	vq->poll_since = 0;
+}
+
+/* Look for work until @end; true if there is some. */
+static bool poll_until(struct vhc_vq *vq, bool avail, u64 end)
+{
 	do {
-		if (avail && vhc_vq_has_avail(vq) > 0) {
-			hit = true;
-			break;
-		}
-		if (vhc_worker_has_work(vq)) {
-			hit = true;
-			break;
-		}
+		if (avail && vhc_vq_has_avail(vq) > 0)
+			return true;
+		if (vhc_worker_has_work(vq))
+			return true;
 		cpu_relax();
 	} while (vq->state == VHC_VQ_RUNNING && !need_resched() &&
 		 !atomic_read(&vq->lockers) &&
 		 local_clock() < end);
-	vhc_count(vq, hit ? VHC_C_POLL_HITS : VHC_C_POLL_MISSES, 1);
-	trace_vhost_poll_end(vq, hit);
+	return false;
+}
+
+/*
+ * Look for work before going to sleep. @avail: chains are what the queue waits
+ * for; else it waits for its backend, whose wait entry queues work like a kick
+ * does. Ends early when anything is queued on the worker, or another task wants
+ * the CPU or the queue.
+ *
+ * Return: whether there is something to do.
+ */
+static bool busy_poll(struct vhc_vq *vq, bool avail)
+{
+	u64 begin = local_clock();
+	u64 window = vhc_notify_poll_window(vq);
+	bool hit = false;
+
+	if (window) {
+		trace_vhost_poll_begin(vq, avail);
+		hit = poll_until(vq, avail, begin + window);
+		vhc_count(vq, hit ? VHC_C_POLL_HITS : VHC_C_POLL_MISSES, 1);
+		trace_vhost_poll_end(vq, hit);
+	}
+	if (vq->poll_adaptive) {
+		if (hit)
+			grow_window(vq);
+		else
+			vq->poll_since = begin;
+	}
 	return hit;
 }
 
@@ -282,11 +350,11 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 		return true;
 	case VHC_WAIT_BACKEND:
 		if (vq->busyloop_us)
-			vhc_notify_busy_poll(vq, false);
+			busy_poll(vq, false);
 		return false;
 	case VHC_WAIT_GUEST:
 		if (vq->busyloop_us) {
-			if (vhc_notify_busy_poll(vq, true))
+			if (busy_poll(vq, true))
 				return vq->state == VHC_VQ_RUNNING;
 		} else if (vq->batch.nr > 1) {
 			/* A guest that sends in rows may just have added one. */
@@ -325,6 +393,8 @@ void vhc_notify_run(struct vhc_work *work)
 	trace_vhost_run(vq);
 	if (!vhc_vq_ready(vq))
 		goto out;
+	if (unlikely(vq->poll_since))
+		judge_window(vq);
 	for (round = 0; round < ROUNDS; round++) {
 		again = false;
 		if (vhc_vq_kick_disable(vq))

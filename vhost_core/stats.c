@@ -83,14 +83,19 @@ static int vq_show(struct seq_file *m, void *unused)
 	struct vhc_vq *vq = m->private;
 	const struct vhc_driver *drv = vq->dev->drv;
 	unsigned int i;
+	bool packed;
 
 	vhc_vq_lock(vq);
+	packed = vq->ring.packed;
 	seq_printf(m, "name %s\n", vhc_vq_name(vq));
 	seq_printf(m, "state %s\n", state_name(vq->state));
 	seq_printf(m, "size %u\n", vq->ring.num);
-	seq_printf(m, "last_avail %u\n", vq->started ? vq->ring.last_avail : vq->base);
-	seq_printf(m, "last_used %u\n", vq->ring.last_used);
+	seq_printf(m, "layout %s\n", packed ? "packed" : "split");
+	seq_printf(m, "last_avail %u\n", vhc_vq_base(vq) & (packed ? 0x7fff : U16_MAX));
+	seq_printf(m, "last_used %u\n", packed ? vring_slot(&vq->ring, vq->ring.last_used) :
+					   vq->ring.last_used);
 	seq_printf(m, "worker_tid %d\n", worker_tid(vq));
+	seq_printf(m, "poll_window_ns %llu\n", vhc_notify_poll_window(vq));
 	for (i = 0; i < VHC_C_NR; i++)
 		seq_printf(m, "%s %llu\n", counters[i].name, vq->counter[i]);
 	for (i = VRING_OK + 1; i < vhc_stats_nr_rejections(drv); i++) {

@@ -21,7 +21,9 @@
 	X(RUNS, runs, "turns of the worker")				\
 	X(REQUEUES, requeues, "turns cut by the weight limit")		\
 	X(POLL_HITS, poll_hits, "busy polls that found work")		\
-	X(POLL_MISSES, poll_misses, "busy polls that timed out")	\
+	X(POLL_MISSES, poll_misses, "busy polls that found nothing")	\
+	X(POLL_GROWN, poll_grown, "times the adaptive window was doubled")	\
+	X(POLL_SHRUNK, poll_shrunk, "times the adaptive window was halved")	\
 	X(IOTLB_MISSES, iotlb_misses, "addresses without a translation, asked of the VMM")
 
 /*

@@ -111,6 +111,7 @@ struct vhc_driver {
  * struct vhc_chain - one buffer of the guest, translated
  * @iov: its parts in the owner's memory: @nr_out to read, then @nr_in to write
  * @id: the ring's name for it
+ * @slots: what it takes of the ring
  * @nr_out: parts that the device reads
  * @nr_in: parts that the device writes
  * @out_len: bytes in those that the device reads
@@ -120,6 +121,7 @@ struct vhc_driver {
 struct vhc_chain {
 	struct iovec *iov;
 	u16 id;
+	u16 slots;
 	u16 nr_out;
 	u16 nr_in;
 	u32 out_len;
@@ -148,7 +150,7 @@ void vhc_vq_stop(struct vhc_vq *vq);
 void vhc_vq_flush(struct vhc_vq *vq);
 void vhc_vq_wake(struct vhc_vq *vq);
 int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains);
-void vhc_vq_unfetch(struct vhc_vq *vq, unsigned int n);
+void vhc_vq_unfetch(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n);
 int vhc_vq_put(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n);
 int vhc_vq_publish(struct vhc_vq *vq);
 u64 *vhc_vq_counters(struct vhc_vq *vq);

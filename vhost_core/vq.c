@@ -16,18 +16,12 @@
 #include "trace.h"
 
 /*
- * Layouts are chosen here and nowhere else, once a batch, by a switch that
- * names both functions. Until packed rings come there is one to name.
+ * Layouts are chosen here and nowhere else, once a batch: each choice names
+ * both functions.
  */
-static int ring_fetch(struct vhc_vq *vq, unsigned int max)
-{
-	return vring_split_fetch(&vq->ring, &vq->batch, max);
-}
-
-static int ring_publish(struct vhc_vq *vq)
-{
-	return vring_split_publish(&vq->ring);
-}
+#define RING(vq, verb, ...)						\
+	((vq)->ring.packed ? vring_packed_##verb(&(vq)->ring, ##__VA_ARGS__) : \
+			     vring_split_##verb(&(vq)->ring, ##__VA_ARGS__))
 
 const char *vhc_vq_name(const struct vhc_vq *vq)
 {
@@ -361,14 +355,14 @@ static int map_ring(struct vhc_vq *vq)
 	struct vring_dev *r = &vq->ring;
 	int err;
 
-	err = map_part(vq, &vq->desc, vring_split_desc_size(r->num), VHC_PERM_R,
-		       &r->desc);
+	err = map_part(vq, &vq->desc, vhc_ring_desc_size(r),
+		       r->packed ? VHC_PERM_R | VHC_PERM_W : VHC_PERM_R, &r->desc);
 	if (!err)
-		err = map_part(vq, &vq->avail, vring_split_avail_size(r->num),
-			       VHC_PERM_R, &r->avail);
+		err = map_part(vq, &vq->avail, vhc_ring_avail_size(r), VHC_PERM_R,
+			       &r->avail);
 	if (!err)
-		err = map_part(vq, &vq->used, vring_split_used_size(r->num),
-			       VHC_PERM_W, &r->used);
+		err = map_part(vq, &vq->used, vhc_ring_used_size(r), VHC_PERM_W,
+			       &r->used);
 	if (!err)
 		vq->mapped = true;
 	return err;
@@ -385,12 +379,12 @@ void vhc_vq_remap(struct vhc_vq *vq)
 /* Go on in a mapped ring where @base says. */
 static int take_up(struct vhc_vq *vq)
 {
-	int err = vring_split_start(&vq->ring, vq->base);
+	int err = RING(vq, start, vq->base);
 
 	if (err)
 		return err;
 	vq->started = true;
-	return vhc_log_used(vq, 0, 2);
+	return vhc_log_used(vq, 0, vq->ring.packed ? VRING_PACKED_EVENT_SIZE : 2);
 }
 
 /* What vhc_vq_ready() does when there is something to do. */
@@ -446,7 +440,9 @@ static int alloc_batch(struct vhc_vq *vq)
  * The ring has to be set up, and is checked as far as it can be now: behind
  * an IOTLB its addresses mean nothing before the first turn.
  *
- * Return: 0; -EFAULT if the ring is not set up or not accessible; -ENOMEM.
+ * Return: 0; -EFAULT if the ring is not set up or not accessible; -EINVAL if it
+ * is packed and its base is outside of it or an event suppression structure not
+ * aligned; -ENOMEM.
  */
 int vhc_vq_start(struct vhc_vq *vq)
 {
@@ -461,9 +457,15 @@ int vhc_vq_start(struct vhc_vq *vq)
 	if (err)
 		return err;
 
+	r->packed = vhc_dev_has_feature(vq->dev, VIRTIO_F_RING_PACKED);
+	r->in_order = vhc_dev_has_feature(vq->dev, VIRTIO_F_IN_ORDER);
 	r->event_idx = vhc_dev_has_feature(vq->dev, VIRTIO_RING_F_EVENT_IDX);
 	r->indirect = vhc_dev_has_feature(vq->dev, VIRTIO_RING_F_INDIRECT_DESC);
 	r->notify_on_empty = vhc_dev_has_feature(vq->dev, VIRTIO_F_NOTIFY_ON_EMPTY);
+	if (r->packed &&
+	    (!vring_packed_base_ok(r, vq->base) ||
+	     !IS_ALIGNED(vq->avail.addr | vq->used.addr, VRING_PACKED_EVENT_SIZE)))
+		return -EINVAL;
 	cache_clear(vq);
 	vq->mapped = false;
 	vq->started = false;
@@ -480,6 +482,14 @@ int vhc_vq_start(struct vhc_vq *vq)
 }
 VHC_EXPORT(vhc_vq_start);
 
+/* Where a queue stands, or will start, as GET_VRING_BASE returns it. Locked. */
+u32 vhc_vq_base(const struct vhc_vq *vq)
+{
+	if (!vq->started)
+		return vq->base;
+	return vq->ring.packed ? vring_packed_base(&vq->ring) : vq->ring.last_avail;
+}
+
 /**
  * vhc_vq_stop() - keep a queue from running until it is started again
  * @vq: the queue, locked; its device locked
@@ -489,7 +499,7 @@ VHC_EXPORT(vhc_vq_start);
 void vhc_vq_stop(struct vhc_vq *vq)
 {
 	if (vq->started)
-		vq->base = vq->ring.last_avail;
+		vq->base = vhc_vq_base(vq);
 	vq->state = VHC_VQ_STOPPED;
 	vq->started = false;
 	vq->mapped = false;
@@ -528,6 +538,7 @@ static int translate_batch(struct vhc_vq *vq, int nr)
 
 		c->iov = iov;
 		c->id = rc->id;
+		c->slots = rc->slots;
 		c->out_len = rc->out_len;
 		c->in_len = rc->in_len;
 		c->written = 0;
@@ -577,15 +588,16 @@ static int translate_batch(struct vhc_vq *vq, int nr)
  */
 int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains)
 {
-	int nr, ok;
+	int nr, ok, i;
 
-	nr = ring_fetch(vq, max);
+	nr = RING(vq, fetch, &vq->batch, max);
 	if (nr <= 0)
 		return nr ? ring_error(vq, nr) : 0;
 
 	ok = translate_batch(vq, nr);
 	if (unlikely(ok < nr)) {
-		vring_split_unfetch(&vq->ring, ok < 0 ? nr : nr - ok);
+		for (i = max(ok, 0); i < nr; i++)
+			vring_unfetch(&vq->ring, vq->batch.chain[i].slots);
 		if (ok < 0)
 			return ring_error(vq, ok);
 	}
@@ -606,13 +618,30 @@ VHC_EXPORT(vhc_vq_fetch);
 /**
  * vhc_vq_unfetch() - give back the last chains that were fetched
  * @vq: the queue, locked, in a turn
+ * @c: the first of them
  * @n: how many
  */
-void vhc_vq_unfetch(struct vhc_vq *vq, unsigned int n)
+void vhc_vq_unfetch(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n)
 {
-	vring_split_unfetch(&vq->ring, n);
+	u32 slots = 0;
+
+	for (; n; n--, c++)
+		slots += c->slots;
+	vring_unfetch(&vq->ring, slots);
 }
 VHC_EXPORT(vhc_vq_unfetch);
+
+/* Mark what was written to chains. */
+static int log_written(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n)
+{
+	for (; n; n--, c++) {
+		if (c->written && vhc_log_chain(vq->dev, c)) {
+			vhc_vq_break(vq, VHC_R_LOG_FAULT);
+			return -EPROTO;
+		}
+	}
+	return 0;
+}
 
 /**
  * vhc_vq_put() - record finished chains
@@ -627,37 +656,58 @@ VHC_EXPORT(vhc_vq_unfetch);
 int vhc_vq_put(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n)
 {
 	u64 out = 0, in = 0;
-	unsigned int i;
 
-	for (i = 0; i < n; i++, c++) {
-		int err;
+	if (unlikely(vq->dev->log_all)) {
+		int err = log_written(vq, c, n);
 
-		if (unlikely(vq->dev->log_all) && c->written) {
-			if (vhc_log_chain(vq->dev, c)) {
-				vhc_vq_break(vq, VHC_R_LOG_FAULT);
-				return -EPROTO;
-			}
-		}
-		err = vring_split_put(&vq->ring, c->id, c->written);
-		if (unlikely(err))
-			return ring_error(vq, err);
-		out += c->out_len;
-		in += c->written;
+		if (err)
+			return err;
 	}
 	vhc_count(vq, VHC_C_CHAINS, n);
+	while (n) {
+		unsigned int row = min(n, VRING_BATCH);
+		const struct vhc_chain *end = c + row;
+		struct vring_done *done;
+		u32 slots = 0;
+		int err;
+
+		err = vring_put_begin(&vq->ring, row, &done);
+		for (; likely(!err) && c < end; c++, done++) {
+			done->id = c->id;
+			done->slots = c->slots;
+			done->len = c->written;
+			done->out_only = !c->in_len;
+			slots += c->slots;
+			out += c->out_len;
+			in += c->written;
+		}
+		if (likely(!err))
+			err = vring_put_end(&vq->ring, row, slots);
+		if (unlikely(err))
+			return ring_error(vq, err);
+		n -= row;
+	}
 	vhc_count(vq, VHC_C_BYTES_READ, out);
 	vhc_count(vq, VHC_C_BYTES_WRITTEN, in);
 	return 0;
 }
 VHC_EXPORT(vhc_vq_put);
 
-/* Mark what a publish wrote: the entries, which may wrap, and the index. */
+/*
+ * Mark what a publish wrote between two positions: the entries, which may go
+ * round the end, and in a split ring the index.
+ */
 static int log_published(struct vhc_vq *vq, u16 first, u32 n)
 {
-	u32 slot = first & (vq->ring.num - 1);
-	u32 tail = min(n, vq->ring.num - slot);
+	const struct vring_dev *r = &vq->ring;
+	u32 slot = vring_slot(r, first);
+	u32 tail = min(n, r->num - slot);
 	int err;
 
+	if (r->packed) {
+		err = vhc_log_desc(vq, 16 * slot, 16 * tail);
+		return err || n <= tail ? err : vhc_log_desc(vq, 0, 16 * (n - tail));
+	}
 	err = vhc_log_used(vq, 4 + 8 * slot, 8 * tail);
 	if (!err && n > tail)
 		err = vhc_log_used(vq, 4, 8 * (n - tail));
@@ -672,23 +722,23 @@ static int log_published(struct vhc_vq *vq, u16 first, u32 n)
  *
  * At most one signal, however many chains.
  *
- * Return: number of chains shown, or -EPROTO with the queue broken.
+ * Return: number of ring entries shown, or -EPROTO with the queue broken.
  */
 int vhc_vq_publish(struct vhc_vq *vq)
 {
 	u16 first = vq->ring.published;
 	int n, err;
 
-	n = ring_publish(vq);
+	n = RING(vq, publish);
 	if (n <= 0)
 		return n ? ring_error(vq, n) : 0;
 	trace_vhost_publish(vq, n);
-	if (unlikely(vq->log_used)) {
+	if (unlikely(vq->log_used && vq->dev->log_all)) {
 		err = log_published(vq, first, n);
 		if (err)
 			return ring_error(vq, err);
 	}
-	err = vring_split_need_signal(&vq->ring);
+	err = RING(vq, need_signal);
 	if (unlikely(err < 0))
 		return ring_error(vq, err);
 	if (err)
@@ -699,6 +749,16 @@ int vhc_vq_publish(struct vhc_vq *vq)
 }
 VHC_EXPORT(vhc_vq_publish);
 
+/* Mark where we wrote whether we want kicks. */
+static int log_wish(struct vhc_vq *vq)
+{
+	const struct vring_dev *r = &vq->ring;
+	u32 off = !r->packed && r->event_idx ? 4 + 8 * r->num : 0;
+	int err = vhc_log_used(vq, off, r->packed ? VRING_PACKED_EVENT_SIZE : 2);
+
+	return err ? ring_error(vq, err) : 0;
+}
+
 /*
  * The guest's notifications on and off. The first returns 1 if chains have
  * come meanwhile, or with @news more of them; both -EPROTO with the queue
@@ -706,31 +766,29 @@ VHC_EXPORT(vhc_vq_publish);
  */
 int vhc_vq_kick_enable(struct vhc_vq *vq, bool news)
 {
-	int more = news ? vring_split_kick_more(&vq->ring) :
-			  vring_split_kick_enable(&vq->ring);
-	u32 off = vq->ring.event_idx ? 4 + 8 * vq->ring.num : 0;
+	int more = news ? RING(vq, kick_more) : RING(vq, kick_enable);
 	int err;
 
 	if (unlikely(more < 0))
 		return ring_error(vq, more);
-	err = vhc_log_used(vq, off, 2);
-	return err ? ring_error(vq, err) : more;
+	err = log_wish(vq);
+	return err ? err : more;
 }
 
 int vhc_vq_kick_disable(struct vhc_vq *vq)
 {
 	u16 old = vq->ring.used_flags;
-	int err = vring_split_kick_disable(&vq->ring);
+	int err = RING(vq, kick_disable);
 
-	if (!err && vq->ring.used_flags != old)
-		err = vhc_log_used(vq, 0, 2);
-	return err ? ring_error(vq, err) : 0;
+	if (unlikely(err))
+		return ring_error(vq, err);
+	return vq->ring.used_flags != old ? log_wish(vq) : 0;
 }
 
 /* Return: 1 or 0, or -EPROTO with the queue broken. */
 int vhc_vq_has_avail(struct vhc_vq *vq)
 {
-	int err = vring_split_has_avail(&vq->ring);
+	int err = RING(vq, has_avail);
 
 	return err < 0 ? ring_error(vq, err) : err;
 }
@@ -750,6 +808,7 @@ int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index)
 	cache_clear(vq);
 	vhc_poll_init(&vq->kick_poll, vq, EPOLLIN);
 	vq->kick_poll.kick = true;
+	vhc_notify_set_poll_mode(vq, READ_ONCE(vhc_poll_adaptive));
 	vq->rejected = kcalloc(vhc_stats_nr_rejections(drv), sizeof(u64),
 			       GFP_KERNEL_ACCOUNT);
 	vq->drv_counter = kcalloc(max(drv->nr_counters, 1u), sizeof(u64),
@@ -774,6 +833,7 @@ void vhc_vq_reset(struct vhc_vq *vq)
 	vq->log_used = false;
 	vq->log_addr = 0;
 	vq->busyloop_us = 0;
+	vhc_notify_set_poll_mode(vq, READ_ONCE(vhc_poll_adaptive));
 	memset(vq->counter, 0, sizeof(vq->counter));
 	memset(vq->rejected, 0, vhc_stats_nr_rejections(drv) * sizeof(u64));
 	memset(vq->drv_counter, 0, drv->nr_counters * sizeof(u64));

@@ -162,7 +162,7 @@ static enum got refill(struct vhn_rx *rx, struct hand *h, unsigned int max)
 {
 	unsigned int rejected;
 
-	vhc_vq_unfetch(rx->q.vq, h->nr - h->used);
+	vhc_vq_unfetch(rx->q.vq, h->chain + h->used, h->nr - h->used);
 	h->used = 0;
 	h->nr = 0;
 	for (rejected = 0; rejected < VHN_WEIGHT_PACKETS; rejected++) {
@@ -174,11 +174,11 @@ static enum got refill(struct vhn_rx *rx, struct hand *h, unsigned int max)
 			return fetch_error(n);
 		good = writable_only(h->chain, n);
 		if (likely(good)) {
-			vhc_vq_unfetch(rx->q.vq, n - good);
+			vhc_vq_unfetch(rx->q.vq, h->chain + good, n - good);
 			h->nr = good;
 			return GOT;
 		}
-		vhc_vq_unfetch(rx->q.vq, n - 1);
+		vhc_vq_unfetch(rx->q.vq, h->chain + 1, n - 1);
 		vhc_vq_reject(rx->q.vq, VHN_R_RX_READABLE);
 		if (vhc_vq_put(rx->q.vq, h->chain, 1))
 			return BROKEN;
@@ -258,7 +258,7 @@ static enum got collect_big(struct vhn_rx *rx, struct hand *h, size_t need,
 		if (!append(rx->big, b, c, take))
 			break;
 		if (last) {
-			vhc_vq_unfetch(rx->q.vq, n - take);
+			vhc_vq_unfetch(rx->q.vq, c + take, n - take);
 			b->fetched = b->nr;
 			return GOT;
 		}
@@ -270,7 +270,8 @@ static enum got collect_big(struct vhn_rx *rx, struct hand *h, size_t need,
 			break;
 		}
 	}
-	vhc_vq_unfetch(rx->q.vq, b->nr + n);
+	vhc_vq_unfetch(rx->q.vq, c, n);
+	vhc_vq_unfetch(rx->q.vq, b->chain, b->nr);
 	return got;
 }
 
@@ -307,7 +308,7 @@ static enum got collect(struct vhn_rx *rx, struct hand *h, size_t need,
 	if (unlikely(!nr)) {
 		if (!rx->mergeable || h->nr == vhc_vq_size(rx->q.vq))
 			return NEVER;
-		return h->nr < VHC_BATCH ? TOO_FEW : collect_big(rx, h, need, b);
+		return collect_big(rx, h, need, b);
 	}
 	rx->per_packet = nr;
 	b->chain = h->chain + h->used;
@@ -377,7 +378,7 @@ static enum got finish(struct vhn_rx *rx, struct hand *h, const struct bufs *b, 
 		return GOT;
 	}
 	if (b->fetched)
-		vhc_vq_unfetch(rx->q.vq, b->fetched);
+		vhc_vq_unfetch(rx->q.vq, b->chain, b->fetched);
 	if (err == -EFAULT) {
 		vhc_vq_data_fault(rx->q.vq);
 		return BROKEN;
@@ -446,7 +447,7 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 		}
 		bytes += len;
 	}
-	vhc_vq_unfetch(rx->q.vq, hand.nr - hand.used);
+	vhc_vq_unfetch(rx->q.vq, hand.chain + hand.used, hand.nr - hand.used);
 	vhc_vq_publish(rx->q.vq);
 	return end;
 }

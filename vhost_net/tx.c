@@ -258,7 +258,7 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 		}
 		flush(tx);
 		if (sent == BROKEN) {
-			vhc_vq_unfetch(q->vq, n - i);
+			vhc_vq_unfetch(q->vq, chains + i, n - i);
 			/* Those before it were sent: say so. */
 			vhc_vq_put(q->vq, chains, i);
 			vhc_vq_publish(q->vq);
@@ -266,7 +266,7 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 			return VHC_WAIT_GUEST;
 		}
 		if (i < n)
-			vhc_vq_unfetch(q->vq, n - i);
+			vhc_vq_unfetch(q->vq, chains + i, n - i);
 		if (i && (vhc_vq_put(q->vq, chains, i) ||
 			  vhc_vq_publish(q->vq) < 0))
 			return VHC_WAIT_GUEST;

@@ -256,7 +256,7 @@ static void device_put(struct fuzz *f)
 		if (f->nr_flight)
 			memmove(f->flight, f->flight + 1, --f->nr_flight * sizeof(*f->flight));
 		if (f->clean)
-			f->put[f->nr_put++] = (struct vring_done){ id, len };
+			f->put[f->nr_put++] = (struct vring_done){ .id = id, .len = len };
 	}
 }
 

@@ -288,13 +288,13 @@ void model_put(struct model *m, const struct vring_dev *r, u16 id, u32 len, int 
 	u32 slot = m->last_used & (m->num - 1);
 
 	check_stores(m, MAY_ENTRIES);
-	if ((u16)(m->last_used - m->published) == m->num) {
-		expect(ret == -VRING_E_USED_OVERFLOW, "put returned %d", ret);
-	} else if (env.faulted) {
+	if (env.faulted) {
 		expect(ret == -VRING_E_FAULT, "put returned %d on a fault", ret);
+	} else if ((u16)(m->last_used - m->published) == m->num) {
+		expect(ret == -VRING_E_USED_OVERFLOW, "put returned %d", ret);
 	} else {
 		expect(ret == 0, "put returned %d", ret);
-		m->used[slot] = (struct vring_done){ id, len };
+		m->used[slot] = (struct vring_done){ .id = id, .len = len };
 		m->stored[slot] = 0;
 		m->last_used++;
 	}

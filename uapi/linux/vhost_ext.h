@@ -70,4 +70,34 @@ struct vhost_ext_worker_affinity {
 #define VHOST_EXT_GET_WORKER_AFFINITY \
 	_IOWR(VHOST_VIRTIO, 0xC2, struct vhost_ext_worker_affinity)
 
+/*
+ * How a virtqueue uses the time of VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
+ *
+ * FIXED: each time it runs out of work it polls that long before it sleeps. As
+ * in-tree, and the default (unless the module parameter poll_adaptive is set).
+ *
+ * ADAPTIVE: it polls for a window that is at most that long. The window doubles
+ * when polling found work, and when work came too late for the window but
+ * within that time; else it is halved, down to no polling at all.
+ */
+enum vhost_ext_poll_mode {
+	VHOST_EXT_POLL_FIXED,
+	VHOST_EXT_POLL_ADAPTIVE,
+};
+
+/*
+ * Set a virtqueue's mode, at any time; the window starts from nothing.
+ * @num: an enum vhost_ext_poll_mode. Since 0.1.
+ * Errors: ENOBUFS no such virtqueue; EINVAL no such mode.
+ */
+#define VHOST_EXT_SET_VRING_POLL_MODE \
+	_IOW(VHOST_VIRTIO, 0xC3, struct vhost_vring_state)
+
+/*
+ * Read it. Since 0.1.
+ * Errors: ENOBUFS no such virtqueue.
+ */
+#define VHOST_EXT_GET_VRING_POLL_MODE \
+	_IOWR(VHOST_VIRTIO, 0xC4, struct vhost_vring_state)
+
 #endif /* _UAPI_LINUX_VHOST_EXT_H */

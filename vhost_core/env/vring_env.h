@@ -33,6 +33,13 @@ typedef void __user *vring_ptr;
 		(x) = le16_to_cpu(_v);					\
 	} while (0)
 
+#define vring_get32(x, ptr, label)					\
+	do {								\
+		__le32 _v;						\
+		unsafe_get_user(_v, (__le32 __user *)(ptr), label);	\
+		(x) = le32_to_cpu(_v);					\
+	} while (0)
+
 #define vring_get64(x, ptr, label)					\
 	do {								\
 		__le64 _v;						\
@@ -45,6 +52,9 @@ typedef void __user *vring_ptr;
 
 #define vring_put32(x, ptr, label)					\
 	unsafe_put_user(cpu_to_le32(x), (__le32 __user *)(ptr), label)
+
+#define vring_put64(x, ptr, label)					\
+	unsafe_put_user(cpu_to_le64(x), (__le64 __user *)(ptr), label)
 
 /* Order loads after a load, stores before a store, and stores before loads. */
 #define vring_rmb()	smp_rmb()

@@ -7,43 +7,57 @@
 
 #define DESC_SIZE 16u
 
-/* Turn the wire's descriptors into segments, in place. */
-static void convert_table(struct vring_seg *table, u32 n)
+/*
+ * Turn the wire's descriptors into segments, in place. A packed ring has flags
+ * and the other 16 bits the other way round.
+ */
+static void convert_table(const struct vring_dev *r, struct vring_seg *table, u32 n)
 {
 	u32 i;
 
 	for (i = 0; i < n; i++) {
+		u16 third = le16_to_cpu((__force __le16)table[i].flags);
+		u16 last = le16_to_cpu((__force __le16)table[i].next);
+
 		table[i].addr = le64_to_cpu((__force __le64)table[i].addr);
 		table[i].len = le32_to_cpu((__force __le32)table[i].len);
-		table[i].flags = le16_to_cpu((__force __le16)table[i].flags);
-		table[i].next = le16_to_cpu((__force __le16)table[i].next);
+		table[i].flags = r->packed ? last : third;
+		table[i].next = r->packed ? third : last;
 	}
 }
 
 /*
- * Follow the chain of an indirect table (the copy in b->table, n entries) and
- * append it to b->seg. Section 2.7.5.3: it starts at entry 0, and it may not
- * lead to another table.
+ * Append the segments of an indirect table (the copy in b->table, n entries)
+ * to b->seg. Section 2.7.5.3: a split ring's is a chain that starts at entry 0,
+ * and it may not lead to another table. Section 2.8.7: a packed ring's is all its
+ * entries in their order, and their other flags mean nothing.
  */
-static int walk_table(struct vring_batch *b, struct vring_chain *c, u32 n)
+static int walk_table(const struct vring_dev *r, struct vring_batch *b,
+		      struct vring_chain *c, u32 n)
 {
 	u32 idx = 0, steps;
 
 	for (steps = 0; steps < n; steps++) {
-		const struct vring_seg *s = &b->table[idx];
+		struct vring_seg *s = &b->table[idx];
 
+		if (r->packed)
+			s->flags &= VRING_D_WRITE;
 		if (s->flags & VRING_D_INDIRECT)
 			return -VRING_E_INDIRECT_NESTED;
 		if (c->seg + c->nr_seg >= VRING_SEG_MAX)
 			return -VRING_E_SEGS;
 		b->seg[c->seg + c->nr_seg++] = *s;
+		if (r->packed) {
+			idx++;
+			continue;
+		}
 		if (!(s->flags & VRING_D_NEXT))
 			return 0;
 		idx = s->next;
 		if (idx >= n)
 			return -VRING_E_NEXT;
 	}
-	return -VRING_E_LOOP;
+	return r->packed ? 0 : -VRING_E_LOOP;
 }
 
 /*
@@ -60,7 +74,8 @@ static int expand(const struct vring_dev *r, struct vring_batch *b, u16 i)
 
 	if (!r->indirect)
 		return -VRING_E_INDIRECT_OFF;
-	if (ind.flags & VRING_D_NEXT)
+	/* A packed ring's may not be part of a chain at all (2.8.19). */
+	if (ind.flags & VRING_D_NEXT || (r->packed && direct))
 		return -VRING_E_INDIRECT_NEXT;
 	if (!ind.len || ind.len % DESC_SIZE || n > VRING_SEG_MAX)
 		return -VRING_E_INDIRECT_LEN;
@@ -87,8 +102,8 @@ static int expand(const struct vring_dev *r, struct vring_batch *b, u16 i)
 	err = vring_read_guest(r, ind.addr, b->table, n * DESC_SIZE);
 	if (err)
 		return err;
-	convert_table(b->table, n);
-	err = walk_table(b, c, n);
+	convert_table(r, b->table, n);
+	err = walk_table(r, b, c, n);
 	if (err)
 		return err;
 	b->nr_seg = c->seg + c->nr_seg;
@@ -131,5 +146,19 @@ int vring_chain_check(const struct vring_dev *r, struct vring_batch *b, u16 i)
 	c->nr_out = nr_out;
 	c->out_len = out_len;
 	c->in_len = in_len;
+	return 0;
+}
+
+int vring_batch_check(const struct vring_dev *r, struct vring_batch *b, u16 i)
+{
+	for (; i < b->nr; i++) {
+		int err = vring_chain_check(r, b, i);
+
+		if (likely(!err))
+			continue;
+		if (err < 0 && !i)
+			return err;
+		b->nr = i;
+	}
 	return 0;
 }

@@ -15,16 +15,6 @@
 #define RING_IDX	2u
 #define RING_ENTRIES	4u
 
-static inline u32 slot(const struct vring_dev *r, u16 idx)
-{
-	return idx & (r->num - 1);
-}
-
-static inline vring_ptr avail_entry(const struct vring_dev *r, u16 idx)
-{
-	return vring_at(&r->avail, RING_ENTRIES + 2 * slot(r, idx));
-}
-
 /* Where the guest says at which used index it wants its interrupt. */
 static inline vring_ptr used_event(const struct vring_dev *r)
 {
@@ -96,6 +86,7 @@ int vring_split_start(struct vring_dev *r, u16 last_avail)
 	r->last_avail = last_avail;
 	r->avail_idx = last_avail;
 	r->last_used = idx;
+	r->stored = idx;
 	r->published = idx;
 	r->signalled_valid = false;
 	r->nr_pend = 0;
@@ -104,39 +95,42 @@ int vring_split_start(struct vring_dev *r, u16 last_avail)
 }
 
 /*
- * One window: @max heads, and for each the raw descriptors of its chain. Only
- * what keeps the walk inside the table is checked here.
+ * One window: @max heads, and for each the raw descriptors of its chain. What
+ * keeps the walk inside the table is checked here, and simple chains; @odd is
+ * the first that is not simple, or behind all.
  *
  * Return: number of chains, or the negative of an enum vring_error if the
  * first of them cannot be had.
  */
-static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int max)
+static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int max,
+		  u16 *odd)
 {
 	const u32 mask = r->num - 1;
 	/* Pointers, not indices: checks of these would be calls in the window. */
-	struct vring_chain *c = b->chain;
-	unsigned int i, nr_seg = 0, first = 0;
+	struct vring_chain *c = b->chain, *last = c + max, *strange = last;
+	struct vring_seg *s = b->seg, *first = s;
+	const struct vring_seg *end = s + VRING_SEG_MAX;
+	u16 at = r->last_avail;
 	int err = 0;
 
 	if (!vring_access_begin(vring_at(&r->avail, 0), sizeof(u16)))
 		return -VRING_E_FAULT;
 
-	for (i = 0; i < max; i++, c++) {
+	for (; c < last; c++, at++) {
 		u16 idx;
 
-		first = nr_seg;
-		vring_get16(idx, avail_entry(r, r->last_avail + i), fault);
+		vring_get16(idx, vring_at(&r->avail, RING_ENTRIES + 2 * (at & mask)),
+			    fault);
 		if (unlikely(idx > mask)) {
 			err = -VRING_E_HEAD;
 			break;
 		}
 		c->id = idx;
 		for (;;) {
-			struct vring_seg *s = &b->seg[nr_seg];
 			vring_ptr desc;
 			u64 word;
 
-			if (unlikely(nr_seg == VRING_SEG_MAX)) {
+			if (unlikely(s == end)) {
 				err = -VRING_E_SEGS;
 				break;
 			}
@@ -150,41 +144,46 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 			s->len = (u32)word;
 			s->flags = (u16)(word >> 32);
 			s->next = (u16)(word >> 48);
-			nr_seg++;
-			if (likely(!(s->flags & VRING_D_NEXT)) ||
-			    (s->flags & VRING_D_INDIRECT))
-				break;
 			idx = s->next;
+			if (likely(!(s->flags & VRING_D_NEXT)) ||
+			    (s->flags & VRING_D_INDIRECT)) {
+				s++;
+				break;
+			}
+			s++;
 			if (unlikely(idx > mask)) {
 				err = -VRING_E_NEXT;
 				break;
 			}
-			if (unlikely(nr_seg - first == r->num)) {
+			if (unlikely(s - first == r->num)) {
 				err = -VRING_E_LOOP;
 				break;
 			}
 		}
-		if (unlikely(err)) {
-			nr_seg = first;
+		if (unlikely(err))
 			break;
-		}
-		c->seg = first;
-		c->nr_seg = nr_seg - first;
+		c->slots = 1;
+		c->seg = first - b->seg;
+		c->nr_seg = s - first;
+		if (unlikely(!vring_chain_simple(c, first)) && c < strange)
+			strange = c;
+		first = s;
 	}
 	vring_access_end();
-
-	b->nr_seg = nr_seg;
-	return i ? (int)i : err;
+out:
+	b->nr_seg = first - b->seg;
+	*odd = strange - b->chain;
+	return c > b->chain ? c - b->chain : err;
 fault:
 	vring_access_end();
-	b->nr_seg = first;
-	return i ? (int)i : -VRING_E_FAULT;
+	err = -VRING_E_FAULT;
+	goto out;
 }
 
 int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int max)
 {
 	u16 avail = r->avail_idx - r->last_avail;
-	u16 i;
+	u16 odd;
 	int n;
 
 	b->nr = 0;
@@ -199,26 +198,18 @@ int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int m
 			return 0;
 	}
 
-	n = gather(r, b, min3(max, (unsigned int)avail, (unsigned int)VRING_BATCH));
+	n = gather(r, b, min3(max, (unsigned int)avail, (unsigned int)VRING_BATCH), &odd);
 	if (n <= 0)
 		return n;
 	b->nr = n;
-	for (i = 0; i < b->nr; i++) {
-		int err = vring_chain_check_fast(r, b, i);
+	if (unlikely(odd < n)) {
+		int err = vring_batch_check(r, b, odd);
 
-		if (likely(!err))
-			continue;
-		if (err < 0 && !i)
+		if (err)
 			return err;
-		b->nr = i;
 	}
 	r->last_avail += b->nr;
 	return b->nr;
-}
-
-void vring_split_unfetch(struct vring_dev *r, u16 n)
-{
-	r->last_avail -= n;
 }
 
 /*
@@ -229,15 +220,26 @@ void vring_split_unfetch(struct vring_dev *r, u16 n)
 	do {								\
 		const struct vring_done *_done = (r)->pend;		\
 		const struct vring_done *_end = _done + (r)->nr_pend;	\
-		u16 _at = (r)->last_used - (r)->nr_pend;		\
+		u16 _row = (r)->stored, _at = _row;			\
 									\
-		for (; _done < _end; _done++, _at++) {			\
-			u32 _off = RING_ENTRIES + 8 * slot(r, _at);	\
+		for (; _done < _end; _done++) {				\
+			u32 _off = RING_ENTRIES + 8 * vring_slot(r, _row); \
 									\
+			_at += _done->slots;				\
+			if (vring_skip(r, _done, _end))			\
+				continue;				\
 			vring_put32(_done->id, vring_at(&(r)->used, _off), fault); \
 			vring_put32(_done->len, vring_at(&(r)->used, _off + 4), fault); \
+			_row = _at;					\
 		}							\
 	} while (0)
+
+/* All that was recorded is in the ring. */
+static void stored(struct vring_dev *r)
+{
+	r->stored = r->last_used;
+	r->nr_pend = 0;
+}
 
 int vring_split_flush(struct vring_dev *r)
 {
@@ -245,7 +247,7 @@ int vring_split_flush(struct vring_dev *r)
 		return -VRING_E_FAULT;
 	store_pending(r, fault);
 	vring_access_end();
-	r->nr_pend = 0;
+	stored(r);
 	return 0;
 fault:
 	vring_access_end();
@@ -268,7 +270,7 @@ int vring_split_publish(struct vring_dev *r)
 	vring_wmb();
 	vring_put16(r->last_used, vring_at(&r->used, RING_IDX), fault);
 	vring_access_end();
-	r->nr_pend = 0;
+	stored(r);
 	r->published = r->last_used;
 	/*
 	 * After 2^16 entries without a decision the comparison in

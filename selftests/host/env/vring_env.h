@@ -100,9 +100,11 @@ void env_mb(void);
 	} while (0)
 
 #define vring_get16(x, ptr, label)	vring_get(x, ptr, 2, label)
+#define vring_get32(x, ptr, label)	vring_get(x, ptr, 4, label)
 #define vring_get64(x, ptr, label)	vring_get(x, ptr, 8, label)
 #define vring_put16(x, ptr, label)	vring_put(x, ptr, 2, label)
 #define vring_put32(x, ptr, label)	vring_put(x, ptr, 4, label)
+#define vring_put64(x, ptr, label)	vring_put(x, ptr, 8, label)
 
 #define vring_rmb()	env_rmb()
 #define vring_wmb()	env_wmb()

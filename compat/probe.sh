@@ -54,6 +54,10 @@ try HAVE_TUN_XDP_HDR linux/if_tun.h \
 try HAVE_VIRTIO_NET_TUNNEL linux/virtio_net.h \
 	'int probe_size[sizeof(struct virtio_net_hdr_v1_hash_tunnel)];' "$@"
 
+# Queues of a tap that stop when its ring is full: who takes packets wakes them.
+try HAVE_TUN_WAKE_QUEUE linux/if_tun.h \
+	'__typeof__(tun_wake_queue) *probe_function;' "$@"
+
 # Leave the file alone if nothing changed: everything depends on it.
 cmp -s "$new" "$out" 2>/dev/null || mv "$new" "$out"
 echo ok

@@ -9,7 +9,7 @@
  * virtqueue, on a worker that uses the owner's mm, with the queue locked:
  *
  *	vhc_vq_fetch()		a batch of chains, as iovecs of user memory
- *	(copy)			vhc_copy_from_user(), iov_iter, ...
+ *	(copy)			vhc_copy_from_user(), _to_user(), iov_iter, ...
  *	vhc_vq_put()		record them as used
  *	vhc_vq_publish()	show them to the guest, interrupt it if it wants
  *	vhc_vq_unfetch()	give back what was not used
@@ -189,17 +189,51 @@ void vhc_poll_stop(struct vhc_poll *poll);
 /* Up to here a copy by single loads and stores, inlined, is cheaper. */
 #define VHC_SMALL_COPY	128
 
-/* One step of such a copy: all words of a type that fit. */
-#define VHC_COPY_IN(type, dst, src, len, label)				\
-	while ((len) >= sizeof(type)) {					\
+/* Word number @n of such a copy, from and to user memory. */
+#define VHC_WORD_IN(type, dst, src, n, label)				\
+	do {								\
 		type _word;						\
 									\
-		unsafe_get_user(_word, (const type __user *)(src), label); \
-		put_unaligned(_word, (type *)(dst));			\
-		(dst) += sizeof(type);					\
-		(src) += sizeof(type);					\
-		(len) -= sizeof(type);					\
-	}
+		unsafe_get_user(_word, (const type __user *)(src) + (n), label); \
+		put_unaligned(_word, (type *)(dst) + (n));		\
+	} while (0)
+
+#define VHC_WORD_OUT(type, dst, src, n, label)				\
+	unsafe_put_user(get_unaligned((const type *)(src) + (n)),	\
+			(type __user *)(dst) + (n), label)
+
+#define VHC_COPY_STEP(bytes, dst, src, len)				\
+	do {								\
+		(dst) += (bytes);					\
+		(src) += (bytes);					\
+		(len) -= (bytes);					\
+	} while (0)
+
+#define VHC_COPY_WORD(word, type, dst, src, len, label)			\
+	do {								\
+		word(type, dst, src, 0, label);				\
+		VHC_COPY_STEP(sizeof(type), dst, src, len);		\
+	} while (0)
+
+/* The copy, word by word, inside a window of user access. */
+#define VHC_COPY_SMALL(word, dst, src, len, label)			\
+	do {								\
+		while ((len) >= 4 * sizeof(u64)) {			\
+			word(u64, dst, src, 0, label);			\
+			word(u64, dst, src, 1, label);			\
+			word(u64, dst, src, 2, label);			\
+			word(u64, dst, src, 3, label);			\
+			VHC_COPY_STEP(4 * sizeof(u64), dst, src, len);	\
+		}							\
+		while ((len) >= sizeof(u64))				\
+			VHC_COPY_WORD(word, u64, dst, src, len, label);	\
+		if ((len) >= sizeof(u32))				\
+			VHC_COPY_WORD(word, u32, dst, src, len, label);	\
+		if ((len) >= sizeof(u16))				\
+			VHC_COPY_WORD(word, u16, dst, src, len, label);	\
+		if (len)						\
+			word(u8, dst, src, 0, label);			\
+	} while (0)
 
 /**
  * vhc_copy_from_user() - copy from a part of a chain
@@ -222,9 +256,33 @@ static __always_inline bool vhc_copy_from_user(void *dst, const void __user *src
 		return !raw_copy_from_user(dst, src, len);
 	if (!user_access_begin(src, len))
 		return false;
-	VHC_COPY_IN(u64, dst, src, len, fault);
-	VHC_COPY_IN(u16, dst, src, len, fault);
-	VHC_COPY_IN(u8, dst, src, len, fault);
+	VHC_COPY_SMALL(VHC_WORD_IN, dst, src, len, fault);
+	user_access_end();
+	return true;
+fault:
+	user_access_end();
+	return false;
+}
+
+/**
+ * vhc_copy_to_user() - copy to a part of a chain
+ * @dst: address inside an iovec of a chain
+ * @src: kernel memory
+ * @len: bytes, all of them inside that iovec
+ *
+ * As vhc_copy_from_user().
+ *
+ * Context: the worker's, or any that uses the owner's mm. May sleep.
+ * Return: false on a fault.
+ */
+static __always_inline bool vhc_copy_to_user(void __user *dst, const void *src,
+					     size_t len)
+{
+	if (len > VHC_SMALL_COPY)
+		return !raw_copy_to_user(dst, src, len);
+	if (!user_access_begin(dst, len))
+		return false;
+	VHC_COPY_SMALL(VHC_WORD_OUT, dst, src, len, fault);
 	user_access_end();
 	return true;
 fault:

@@ -40,53 +40,27 @@ static void drop_page(struct vhn_frag_page *p)
 	p->page = NULL;
 }
 
-/* Make the next page current, with all its buffers free. */
-static bool next_page(struct vhn_frag *frag)
-{
-	struct vhn_frag_page *p;
-
-	frag->cur = (frag->cur + 1) % VHN_FRAG_PAGES;
-	p = &frag->page[frag->cur];
-	if (p->page && page_ref_count(p->page) == p->refs &&
-	    p->refs > FRAG_REFS / 2 && !page_is_pfmemalloc(p->page)) {
-		frag->offset = FRAG_SIZE;
-		return true;
-	}
-	drop_page(p);
-	frag->offset = 0;
-	if (!fresh_page(p))
-		return false;
-	frag->offset = FRAG_SIZE;
-	return true;
-}
-
-/**
- * vhn_frag_alloc() - a buffer
- * @frag: where from
- * @len: bytes, a multiple of SMP_CACHE_BYTES, at most a page
- *
- * Context: may sleep.
- * Return: the buffer, not cleared, or NULL.
+/*
+ * Make the next page current, with all its buffers free. Without one nothing is
+ * left of the old one either: no buffer until there is memory again.
  */
-void *vhn_frag_alloc(struct vhn_frag *frag, unsigned int len)
+bool vhn_frag_refill(struct vhn_frag *frag)
 {
-	struct vhn_frag_page *p = &frag->page[frag->cur];
+	struct vhn_frag_page *p = frag->cur ? frag->cur + 1 : frag->page;
 
-	if (unlikely(frag->offset < len)) {
-		if (!next_page(frag))
-			return NULL;
-		p = &frag->page[frag->cur];
+	if (p == frag->page + VHN_FRAG_PAGES)
+		p = frag->page;
+	frag->cur = p;
+	frag->left = 0;
+	if (!p->page || page_ref_count(p->page) != p->refs ||
+	    p->refs <= FRAG_REFS / 2 || page_is_pfmemalloc(p->page)) {
+		drop_page(p);
+		if (!fresh_page(p))
+			return false;
 	}
-	frag->offset -= len;
-	p->refs--;
-	return page_address(p->page) + frag->offset;
-}
-
-/* Take back the buffer that was handed out last, of @len bytes. */
-void vhn_frag_unalloc(struct vhn_frag *frag, unsigned int len)
-{
-	frag->offset += len;
-	frag->page[frag->cur].refs++;
+	frag->base = page_address(p->page);
+	frag->left = FRAG_SIZE;
+	return true;
 }
 
 /* Free a buffer as the network stack does. */
@@ -101,5 +75,5 @@ void vhn_frag_exit(struct vhn_frag *frag)
 
 	for (i = 0; i < VHN_FRAG_PAGES; i++)
 		drop_page(&frag->page[i]);
-	frag->offset = 0;
+	frag->left = 0;
 }

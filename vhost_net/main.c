@@ -9,7 +9,7 @@
  *
  *	backend.c	files that packets go to and come from
  *	tx.c, frag.c	guest to backend
- *	rx.c		backend to guest
+ *	rx.c, rx_packet.c	backend to guest
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -45,7 +45,7 @@ static void detach(struct vhn_net *net, struct vhn_queue *q, struct vhn_backend 
 	vhc_vq_stop(q->vq);
 	vhc_poll_stop(&q->poll);
 	if (q == &net->rx.q)
-		vhn_rx_give_back(&net->rx);
+		vhn_packet_give_back(&net->rx);
 	*old = q->backend;
 	memset(&q->backend, 0, sizeof(q->backend));
 }
@@ -61,6 +61,7 @@ static int attach(struct vhn_net *net, struct vhn_queue *q, const struct vhn_bac
 	q->backend = *new;
 	if (q == &net->rx.q) {
 		net->rx.per_packet = 1;
+		vhn_packet_reset(&net->rx);
 		q->poll.muted = false;
 		err = vhc_poll_start(&q->poll, new->file);
 		if (err) {
@@ -141,6 +142,7 @@ static void set_features(struct vhc_dev *dev)
 		q->sock_hlen = ours ? 0 : len;
 	}
 	net->rx.mergeable = vhc_dev_has_feature(dev, VIRTIO_NET_F_MRG_RXBUF);
+	net->rx.logged = vhc_dev_has_feature(dev, VHOST_F_LOG_ALL);
 }
 
 /* ---- life cycle ------------------------------------------------------------------- */
@@ -182,6 +184,7 @@ static void reset(struct vhc_dev *dev)
 		q->sock_hlen = 0;
 	}
 	net->rx.mergeable = false;
+	net->rx.logged = false;
 }
 
 static void release(struct vhc_dev *dev)

@@ -45,6 +45,7 @@ enum vhn_rejection {
 #define VHN_COUNTERS(X)							\
 	X(PACKETS, packets, "packets passed between guest and backend")	\
 	X(BATCHED, batched, "packets given to the backend in a batch")	\
+	X(DIRECT, direct, "received packets written without asking the backend") \
 	X(DROPPED, dropped, "packets that the backend did not take")	\
 	X(BACKEND_FULL, backend_full, "waits for room in the backend")
 
@@ -85,14 +86,38 @@ struct vhn_frag_page {
 
 struct vhn_frag {
 	struct vhn_frag_page page[VHN_FRAG_PAGES];
-	unsigned int cur;
-	unsigned int offset;	/* in the current page, downwards */
+	struct vhn_frag_page *cur;
+	void *base;		/* of the current page */
+	unsigned int left;	/* bytes of it; used downwards */
 };
 
-void *vhn_frag_alloc(struct vhn_frag *frag, unsigned int len);
-void vhn_frag_unalloc(struct vhn_frag *frag, unsigned int len);
+bool vhn_frag_refill(struct vhn_frag *frag);
 void vhn_frag_free(void *buf);
 void vhn_frag_exit(struct vhn_frag *frag);
+
+/**
+ * vhn_frag_alloc() - a buffer
+ * @frag: where from
+ * @len: bytes, a multiple of SMP_CACHE_BYTES, at most a page
+ *
+ * Context: may sleep.
+ * Return: the buffer, not cleared, or NULL.
+ */
+static inline void *vhn_frag_alloc(struct vhn_frag *frag, unsigned int len)
+{
+	if (unlikely(frag->left < len) && !vhn_frag_refill(frag))
+		return NULL;
+	frag->left -= len;
+	frag->cur->refs--;
+	return frag->base + frag->left;
+}
+
+/* Take back the buffer that was handed out last, of @len bytes. */
+static inline void vhn_frag_unalloc(struct vhn_frag *frag, unsigned int len)
+{
+	frag->left += len;
+	frag->cur->refs++;
+}
 
 /**
  * struct vhn_queue - one direction; all of it under the virtqueue's lock
@@ -117,6 +142,7 @@ struct vhn_queue {
 struct vhn_tx {
 	struct vhn_queue q;
 	struct vhn_frag frag;
+	unsigned int pad;	/* in front of a frame, in this turn */
 	unsigned int nr_xdp;
 	struct xdp_buff xdp[VHC_BATCH];
 };
@@ -124,11 +150,26 @@ struct vhn_tx {
 struct vhn_rx {
 	struct vhn_queue q;
 	bool mergeable;
+	bool logged;			/* writes to guest memory are */
 	unsigned int per_packet;	/* chains that the last one took */
 	unsigned int head;		/* packets taken from the ring: */
 	unsigned int tail;		/* pkt[head] to pkt[tail - 1] */
 	void *pkt[VHC_BATCH];
+	struct sk_buff *written;	/* to be counted and freed: */
+	unsigned int nr_written;
+	unsigned int bytes_written;
+	unsigned int trust;		/* rx_packet.c; so are these: */
+	bool dev_sought;
+	int ifindex;
+	const struct net_device *dev;	/* compared, never followed */
 	struct vhn_big *big;		/* rx.c */
+};
+
+/* Chains for one packet, their iovecs in one row. */
+struct vhn_bufs {
+	struct vhc_chain *chain;
+	unsigned int nr;
+	unsigned int fetched;	/* not those at hand: to be given back if not put */
 };
 
 struct vhn_net {
@@ -147,7 +188,15 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx);
 
 /* rx.c */
 enum vhc_verdict vhn_rx_run(struct vhn_rx *rx);
-void vhn_rx_give_back(struct vhn_rx *rx);
 void vhn_rx_free(struct vhn_rx *rx);
+
+/* rx_packet.c */
+int vhn_packet_next(struct vhn_rx *rx, unsigned int *queued);
+int vhn_packet_receive(struct vhn_rx *rx, const struct vhn_bufs *b, size_t hlen,
+		       size_t len);
+void vhn_packet_drop(struct vhn_rx *rx);
+void vhn_packet_flush(struct vhn_rx *rx);
+void vhn_packet_give_back(struct vhn_rx *rx);
+void vhn_packet_reset(struct vhn_rx *rx);
 
 #endif /* VHOST_NET_H */

@@ -110,22 +110,19 @@ enum sent {
  *	hard_start				data
  *	| header for tun | ... headroom | header | frame ... | skb_shared_info |
  */
-static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t len)
+static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t hlen,
+			    size_t len)
 {
 	const struct vhn_queue *q = &tx->q;
-	size_t hlen = q->vhost_hlen + q->sock_hlen;
-	bool has_prog = sock_flag(q->backend.sock->sk, SOCK_XDP);
+	size_t pad = tx->pad;
 	/* As wide as @len: a chain of almost 4 GiB must not wrap to a small one. */
-	size_t pad, buflen;
+	size_t buflen = SKB_DATA_ALIGN(len + pad) +
+			SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 	struct xdp_buff *xdp = &tx->xdp[tx->nr_xdp];
 	struct virtio_net_hdr *hdr;
 	void *buf;
 
 	BUILD_BUG_ON(sizeof(int) + HDR_MAX > FRAME_PAD);
-	pad = SKB_DATA_ALIGN(FRAME_PAD + hlen +
-			     (has_prog ? XDP_PACKET_HEADROOM : 0));
-	buflen = SKB_DATA_ALIGN(len + pad) +
-		 SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 	if (buflen > PAGE_SIZE)
 		return TOO_LARGE;
 	buf = vhn_frag_alloc(&tx->frag, buflen);
@@ -183,11 +180,9 @@ static enum sent send_large(struct vhn_tx *tx, const struct vhc_chain *c, bool m
 	return SENT;
 }
 
-static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, bool batch,
-		      bool more)
+static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, size_t hlen,
+		      bool batch, bool more)
 {
-	const struct vhn_queue *q = &tx->q;
-	size_t hlen = q->vhost_hlen + q->sock_hlen;
 	enum sent sent;
 
 	if (unlikely(c->nr_in)) {
@@ -208,7 +203,7 @@ static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, bool batch,
 		return SENT;
 	}
 	if (batch) {
-		sent = send_small(tx, c, c->out_len - hlen);
+		sent = send_small(tx, c, hlen, c->out_len - hlen);
 		if (sent != TOO_LARGE)
 			return sent;
 		flush(tx);
@@ -228,6 +223,7 @@ static enum vhc_verdict wait_for_room(struct vhn_tx *tx)
 enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 {
 	struct vhn_queue *q = &tx->q;
+	size_t hlen = q->vhost_hlen + q->sock_hlen;
 	unsigned int packets = 0;
 	size_t bytes = 0;
 	bool batch;
@@ -240,6 +236,9 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 	 */
 	batch = q->backend.kind != VHN_PACKET &&
 		q->backend.sock->sk->sk_sndbuf == INT_MAX;
+	tx->pad = SKB_DATA_ALIGN(FRAME_PAD + hlen +
+				 (sock_flag(q->backend.sock->sk, SOCK_XDP) ?
+				  XDP_PACKET_HEADROOM : 0));
 
 	while (packets < VHN_WEIGHT_PACKETS && bytes < VHN_WEIGHT_BYTES) {
 		struct vhc_chain *chains;
@@ -251,7 +250,7 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 			return n == -EAGAIN ? VHC_WAIT_ADDRESS : VHC_WAIT_GUEST;
 		for (i = 0; i < n && bytes < VHN_WEIGHT_BYTES; i++) {
 			/* A batch goes another way than what "more" holds back. */
-			sent = send(tx, &chains[i], batch, !batch && i + 1 < n);
+			sent = send(tx, &chains[i], hlen, batch, !batch && i + 1 < n);
 			if (sent != SENT)
 				break;
 			bytes += chains[i].out_len;

@@ -26,4 +26,14 @@ static inline void *vhc_tun_frame_hdr(void *hard_start, unsigned int buflen)
 }
 #endif
 
+/*
+ * Since 7.3. A tap with IFF_BACKPRESSURE stops its queue when the ring is full;
+ * who took packets out of it says so, under the ring's consumer_lock.
+ */
+#ifndef HAVE_TUN_WAKE_QUEUE
+static inline void tun_wake_queue(struct file *file, int consumed)
+{
+}
+#endif
+
 #endif

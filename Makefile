@@ -37,7 +37,7 @@ check-host: ## only the tests that need neither VM nor root: seconds
 	$(LAB)/check.sh --only host '$(T)'
 
 check-long: ## the tests that take long: stress, soak, debug kernel
-	$(LAB)/check.sh --only long612 '$(T)'
+	$(LAB)/check.sh --only long612,k72all '$(T)'
 
 bench: ## cost in instructions a packet, ours against in-tree (docs/performance.md)
 	$(LAB)/setup.sh

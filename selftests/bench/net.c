@@ -130,7 +130,7 @@ static void tx_burst(struct net *n, unsigned int burst)
 	wait_used(n, burst);
 	for (i = 0; i < burst; i++)
 		if (gring_get(&n->r, &len, &token) < 0)
-			errx(1, "bad used entry");
+			errx(1, "bad used entry: %s", n->r.error);
 }
 
 /* What is sent arrives as it is; asked once, before anything is timed. */
@@ -203,7 +203,7 @@ static uint64_t rx_burst(struct net *n, unsigned int burst)
 		__u32 len;
 
 		if (gring_get(&n->r, &len, &token) < 0)
-			errx(1, "bad used entry");
+			errx(1, "bad used entry: %s", n->r.error);
 		if (len != HDR_LEN + n->c->len || token != buf)
 			errx(1, "%s: packet %u of %u: %u bytes", n->c->name, i, burst, len);
 		buf += n->stride;
@@ -300,8 +300,10 @@ struct net *net_open(const struct options *o, const struct bench_case *c)
 	n->stride = o->rx_buf;
 	if (n->burst > o->ring)
 		errx(2, "bursts of %u do not fit a ring of %u", n->burst, o->ring);
-	if (o->packed || o->in_order)
-		errx(77, "SKIP: the guest driver has neither packed rings nor IN_ORDER");
+	if (o->packed)
+		features |= BIT_ULL(VIRTIO_F_RING_PACKED);
+	if (o->in_order)
+		features |= BIT_ULL(VIRTIO_F_IN_ORDER);
 	if (o->event_idx)
 		features |= BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
 	if (c->mergeable)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rings as no driver should write them: each breaks its queue. A test has the
+ * Split rings as no driver should write them: each breaks its queue. A test has the
  * name of the rejection that it provokes, and a suffix if there are several
  * ways to.
  */

@@ -51,17 +51,24 @@ static void tx_mixed_batch(void)
 /* Larger than any packet may be: gone, and the next one is sent. */
 static void tx_oversize(void)
 {
-	unsigned int i;
+	static const unsigned int lens[] = { 200000, 524288 + 14, 600000 };
+	unsigned int i, k;
 
-	vnet_start(&n, &(struct vnet_conf){ .num = 16, .buf_size = 1 << 18 });
-	for (i = 0; i < 4; i++) {
-		vnet_tx_add(&n, 0, 200000);
-		gring_kick(&n.ring[VMM_TX]);
-		EXPECT(vnet_tx_drain(&n, WAIT_MS));
+	vnet_start(&n, &(struct vnet_conf){ .num = 16, .buf_size = 1 << 20,
+					    .mem = 64 << 20 });
+	for (k = 0; k < N(lens); k++) {
+		for (i = 0; i < 4; i++) {
+			vnet_tx_add(&n, 0, lens[k]);
+			gring_kick(&n.ring[VMM_TX]);
+			EXPECT(vnet_tx_drain(&n, WAIT_MS));
+		}
+		/* The first ones the backend may take. */
+		while (vnet_host_recv(&n, NULL, 0) != -ETIMEDOUT)
+			;
+		vnet_tx_check(&n, 5, 10, 60);
 	}
-	while (vnet_host_recv(&n, NULL, 0) >= 0)
-		;
-	vnet_tx_check(&n, 5, 10, 60);
+	if (test_ours())
+		EXPECT_EQ(vmm_counter(&n.vmm, VMM_TX, "tx_frame"), 8);
 }
 
 /* So long that with what a buffer needs besides it passes 2^32: gone as well. */
@@ -118,15 +125,13 @@ static void rx_mergeable(void)
 	OK(netdev_mtu(n.tap, 65000));
 	for (i = 0; i < N(lens); i++) {
 		for (k = 0; k < 4; k++) {
-			unsigned int before = n.ring[VMM_RX].last_used;
-
 			vnet_rx_post(&n, 1024);
 			vnet_host_send(&n, k, lens[i]);
 			EXPECT_EQ(vnet_rx_recv(&n, buf, sizeof(buf), WAIT_MS),
 				  12 + lens[i]);
 			EXPECT_EQ(frame_check(buf + 12, lens[i]), k);
 			/* Not one buffer more than needed. */
-			EXPECT_EQ((__u16)(n.ring[VMM_RX].last_used - before),
+			EXPECT_EQ(n.ring[VMM_RX].nr_free,
 				  (12 + lens[i] + 127) / 128);
 		}
 	}
@@ -354,7 +359,7 @@ static const struct test tests[] = {
 	TEST(tx_sizes), TEST(tx_mixed_batch), TEST(tx_oversize),
 	TEST(tx_almost_4g), TEST(tx_burst_beyond_weight), TEST(rx_sizes),
 	TEST(rx_mergeable), TEST(rx_mergeable_uneven),
-	TEST(rx_waits_for_buffers), TEST(rx_big_chain), TEST(vlan_tags),
+	TEST(rx_waits_for_buffers), TEST_WITHOUT(rx_big_chain, TEST_EVENT_IDX), TEST_ONCE(vlan_tags),
 	TEST(xdp_tx_comes_back), TEST(xdp_drop), TEST(xdp_redirect),
 };
 

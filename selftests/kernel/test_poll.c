@@ -166,7 +166,8 @@ static void under_load(void)
 }
 
 static const struct test tests[] = {
-	TEST(modes), TEST(mode_of_new_devices), TEST(begins_with_nothing),
+	TEST_ONCE(modes), TEST_ONCE(mode_of_new_devices),
+	TEST_ONCE(begins_with_nothing),
 	TEST(grows), TEST(shrinks), TEST(under_load),
 };
 

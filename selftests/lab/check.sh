@@ -2,7 +2,8 @@
 # Runs the tests of tests.list.   check.sh [--only GROUP[,GROUP...]] [--list] [PATTERN]
 #
 # PATTERN is the name of a test ("ioctl"), a name in one group ("ioctl@k612"),
-# or else a part of such names, wildcards allowed ("ioctl*@k72").
+# or else a part of such names, wildcards allowed ("ioctl*@k72"). Of a test with
+# modes ("ring/packed@k612") what is before the slash names all of them.
 # The last line is "N passed, N failed", with ", N skipped" if there were any.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -45,8 +46,34 @@ declare -A options=()
 groups=()
 t_name=() t_group=() t_timeout=() t_command=()
 
+# The value of a group's option: option GROUP NAME DEFAULT
+option() {
+	local word
+	for word in ${options[$1]}; do
+		[ "${word%%=*}" != "$2" ] || { echo "${word#*=}"; return 0; }
+	done
+	echo "$3"
+}
+
+# Adds a test of each of the groups: name, groups, time-out, command, mode. A
+# group that has modes takes no other.
+add_test() {
+	local group modes
+	for group in ${2//,/ }; do
+		[ -n "${options[$group]+set}" ] || fail "$list: no group '$group' for $1"
+		if [ -n "${5:-}" ]; then
+			modes=$(option "$group" modes "$5")
+			case ,$modes, in *,"$5",*) ;; *) continue ;; esac
+		fi
+		t_name+=("$1")
+		t_group+=("$group")
+		t_timeout+=("$3")
+		t_command+=("$4")
+	done
+}
+
 read_list() {
-	local first second third rest group line=0
+	local first second third rest mode line=0 modes=
 	while read -r first second third rest; do
 		line=$((line + 1))
 		case $first in
@@ -56,25 +83,21 @@ read_list() {
 			options[$second]="$third $rest"
 			continue
 			;;
+		modes)
+			modes="$second $third $rest"
+			continue
+			;;
 		esac
 		[ -n "$rest" ] || fail "$list:$line: name, group, time-out and command are needed"
-		for group in ${second//,/ }; do
-			[ -n "${options[$group]+set}" ] || fail "$list:$line: no group '$group'"
-			t_name+=("$first")
-			t_group+=("$group")
-			t_timeout+=("$third")
-			t_command+=("$rest")
+		if [ "$first" = "${first%/\*}" ]; then
+			add_test "$first" "$second" "$third" "$rest"
+			continue
+		fi
+		[ -n "$modes" ] || fail "$list:$line: no line 'modes' in front of it"
+		for mode in $modes; do
+			add_test "${first%/\*}/$mode" "$second" "$third" "$rest --mode $mode" "$mode"
 		done
 	done <"$list"
-}
-
-# The value of a group's option: option GROUP NAME DEFAULT
-option() {
-	local word
-	for word in ${options[$1]}; do
-		[ "${word%%=*}" != "$2" ] || { echo "${word#*=}"; return 0; }
-	done
-	echo "$3"
 }
 
 # Full name: host tests have just a name, those of a boot say which.
@@ -97,9 +120,9 @@ choose() {
 			continue
 		fi
 		name=$(full_name "$i")
-		if [ "$pattern" = "$name" ] || [ "$pattern" = "${t_name[i]}" ]; then
-			exact+=("$i")
-		fi
+		case $pattern in
+		"$name" | "${t_name[i]}" | "${t_name[i]%%/*}" | "${t_name[i]%%/*}@${t_group[i]}") exact+=("$i") ;;
+		esac
 		# shellcheck disable=SC2053 # a pattern on purpose
 		[ -n "$pattern" ] && [[ $name != *$pattern* ]] || chosen+=("$i")
 	done
@@ -209,7 +232,7 @@ run_group() {
 				count "$p" "$f" "$s"
 			elif [ -e "$dir/current" ] && [ "$(cut -d' ' -f1 "$dir/current")" = "$name" ]; then
 				echo "FAIL  $name@$group: the machine died in it (status $status)"
-				tail -n 20 "$dir/$name.log" 2>/dev/null | sed 's/^/      | /'
+				tail -n 20 "$dir/${name//\//.}.log" 2>/dev/null | sed 's/^/      | /'
 				count 0 1 0
 			else
 				left+=("$i")

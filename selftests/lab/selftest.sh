@@ -11,7 +11,7 @@ trap 'rm -rf "$dir"; dmesg -C' EXIT
 expect() { # name, "passed failed skipped", command, time-out
 	local got
 	printf '%s\t%s\t%s\n' "$1" "${4:-10}" "$3" >"$dir/plan"
-	mkdir "$dir/$1"
+	mkdir -p "$dir/$1"
 	"$here/runtests.sh" "$dir/plan" "$dir/$1" >"$dir/$1/report" 2>&1 || true
 	# Forget what was logged on purpose, or it is held against this test.
 	dmesg -C
@@ -26,6 +26,7 @@ expect() { # name, "passed failed skipped", command, time-out
 }
 
 expect good "1 0 0" 'true'
+expect name/mode "1 0 0" 'true'
 expect bad "0 1 0" 'false'
 expect slow "0 1 0" 'sleep 60' 1
 expect skip "0 0 1" 'echo "SKIP: no such device"; exit 77'

@@ -135,7 +135,7 @@ void bad_expect_break(const char *name, unsigned int good)
 	OK(vmm_net_backend(&n.vmm, vq, -1));
 	bad_state_is("stopped");
 	OK(vmm_get_vring_base(&n.vmm, vq, &base));
-	EXPECT_EQ(base, good);
+	EXPECT_EQ(base, gring_base_of(r, good));
 }
 
 void bad_expect_recovery(void)
@@ -156,14 +156,54 @@ void bad_expect_recovery(void)
 	} while (frame_check(buf + 12, 60) != 999);
 }
 
-/* The usual case: good chains and one bad head, published at once. */
-void bad_breaks(const char *name, __u16 head)
+void bad_published_breaks(const char *name)
 {
-	gring_push(r, head);
 	feed(GOOD + 1);
 	gring_kick(r);
 	bad_expect_break(name, GOOD);
 	bad_expect_recovery();
+}
+
+void bad_breaks(const char *name, __u16 head)
+{
+	gring_push(r, head);
+	bad_published_breaks(name);
+}
+
+/* Add a buffer whose descriptors are as they come. Returns what gring_add() would. */
+static int add_chain(const struct bad_seg *seg, unsigned int nr)
+{
+	struct gseg plain[16];
+	__u16 at, first;
+	unsigned int i;
+	int id;
+
+	EXPECT(nr <= N(plain));
+	for (i = 0; i < nr; i++)
+		plain[i] = (struct gseg){ seg[i].addr, seg[i].len };
+	at = r->packed ? gpacked_slot(r->avail_idx) : r->free_head;
+	first = at;
+	id = gring_add(r, plain, nr, 0, NULL);
+	EXPECT(id >= 0);
+	for (i = 0; i < nr; i++) {
+		if (!r->packed) {
+			r->desc[at].flags |= seg[i].flags;
+			at = r->head[at].next;
+			continue;
+		}
+		if (r->nr_hidden == nr && at == first)
+			r->hidden |= seg[i].flags;
+		else
+			r->pdesc[at].flags |= seg[i].flags;
+		at = (at + 1) & (r->num - 1);
+	}
+	return id;
+}
+
+void bad_chain_breaks(const char *name, const struct bad_seg *seg, unsigned int nr)
+{
+	add_chain(seg, nr);
+	bad_published_breaks(name);
 }
 
 void bad_begin(unsigned int which)
@@ -172,25 +212,25 @@ void bad_begin(unsigned int which)
 	bad_add_good(GOOD);
 }
 
-/* Good ones, the bad head, good ones: all are used, the bad one with 0 bytes. */
-void bad_spoils_packet(const char *name, __u16 head)
+/* Good ones, the bad one, good ones: all are used, the bad one with 0 bytes. */
+void bad_chain_spoils(const char *name, const struct bad_seg *seg, unsigned int nr)
 {
+	int bad = add_chain(seg, nr);
 	unsigned int i;
 
-	gring_push(r, head);
 	bad_add_good(GOOD);
 	feed(2 * GOOD);
 	gring_kick(r);
 	EXPECT(test_until(gring_pending(r) == 2 * GOOD + 1, BAD_WAIT_MS));
 	for (i = 0; i < 2 * GOOD + 1; i++) {
-		const struct vring_used_elem *e = &r->used->ring[i];
+		void *token;
+		__u32 len;
+		int id = gring_get(r, &len, &token);
 
-		if (i == GOOD) {
-			EXPECT_EQ(e->id, head);
-			EXPECT_EQ(e->len, 0);
-		} else if (vq == VMM_RX) {
-			EXPECT_EQ(e->len, 72);
-		}
+		if (id < 0)
+			test_fail("device did: %s", r->error);
+		EXPECT_EQ(id == bad, i == GOOD);
+		EXPECT_EQ(len, vq == VMM_RX && id != bad ? 72 : 0);
 	}
 	for (i = 0; vq == VMM_TX && i < 2 * GOOD; i++)
 		EXPECT_EQ(vnet_host_recv(&n, NULL, BAD_WAIT_MS), i % GOOD);
@@ -198,4 +238,14 @@ void bad_spoils_packet(const char *name, __u16 head)
 	bad_state_is("running");
 	EXPECT_EQ(evt_wait(r->err, 0), 0);
 	EXPECT(!test_log_has(log_fd, "rejected"));
+}
+
+void bad_one_breaks(const char *name, __u64 addr, __u32 len, __u16 flags)
+{
+	bad_chain_breaks(name, &(struct bad_seg){ addr, len, flags }, 1);
+}
+
+void bad_one_spoils(const char *name, __u64 addr, __u32 len, __u16 flags)
+{
+	bad_chain_spoils(name, &(struct bad_seg){ addr, len, flags }, 1);
 }

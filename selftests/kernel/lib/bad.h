@@ -15,7 +15,10 @@
 
 #include "vnet.h"
 
-/* Descriptors of bad chains begin here; good ones have those from 0 on. */
+/*
+ * Descriptors of bad chains of a split ring begin here, if the test writes them
+ * by itself; good ones have those from 0 on.
+ */
 #define BAD_HEAD	200
 /* Number of good chains in front of a bad one. */
 #define GOOD		5
@@ -43,10 +46,25 @@ char *bad_page(void);
 /* Write a descriptor as it comes. */
 void bad_desc(unsigned int i, __u64 addr, __u32 len, __u16 flags, __u16 next);
 
-/* Publish @head behind the good chains: the queue breaks, and recovers. */
+/* Publish what was put behind the good chains: the queue breaks, and recovers. */
+void bad_published_breaks(const char *name);
+/* The same with @head, of a split ring. */
 void bad_breaks(const char *name, __u16 head);
-/* Publish @head between good chains: that one is spoilt. */
-void bad_spoils_packet(const char *name, __u16 head);
+
+/* In any ring: one descriptor of a bad chain, NEXT of which is put there. */
+struct bad_seg {
+	__u64 addr;
+	__u32 len;
+	__u16 flags;
+};
+
+/* Publish these behind the good chains: the queue breaks, and recovers. */
+void bad_chain_breaks(const char *name, const struct bad_seg *seg, unsigned int nr);
+/* Publish these between good chains: that one is spoilt. */
+void bad_chain_spoils(const char *name, const struct bad_seg *seg, unsigned int nr);
+/* The same with a chain of one descriptor. */
+void bad_one_breaks(const char *name, __u64 addr, __u32 len, __u16 flags);
+void bad_one_spoils(const char *name, __u64 addr, __u32 len, __u16 flags);
 
 /* The steps of these. */
 void bad_expect_break(const char *name, unsigned int good);

@@ -20,6 +20,7 @@
 static const char *current;
 
 void (*test_explain)(void);
+unsigned int test_mode = TEST_EVENT_IDX;
 
 const char *strerrorname_(int err)
 {
@@ -249,20 +250,79 @@ static int run(const struct test *t)
 	return status;
 }
 
+/* The bits of @text, or -1 if that is no mode. */
+static int parse_mode(const char *text)
+{
+	static const struct {
+		const char *word;
+		int bit;
+	} words[] = {
+		{ "+in-order", TEST_IN_ORDER }, { "+event-idx", TEST_EVENT_IDX },
+	};
+	unsigned int i;
+	int mode = 0;
+
+	if (!strncmp(text, "packed", 6)) {
+		mode = TEST_PACKED;
+		text += 6;
+	} else if (!strncmp(text, "split", 5)) {
+		text += 5;
+	} else {
+		return -1;
+	}
+	for (i = 0; i < 2; i++) {
+		size_t len = strlen(words[i].word);
+
+		if (!strncmp(text, words[i].word, len)) {
+			mode |= words[i].bit;
+			text += len;
+		}
+	}
+	return *text ? -1 : mode;
+}
+
+static bool is_named(const char *name, int argc, char **argv)
+{
+	for (int k = 0; k < argc; k++)
+		if (!strcmp(argv[k], name))
+			return true;
+	return !argc;
+}
+
 int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
 {
+	const char *text = getenv("TEST_MODE");
 	unsigned int i, skipped = 0, failed = 0, done = 0;
+	int mode = -1;
 
+	argc--;
+	argv++;
+	if (argc >= 2 && !strcmp(argv[0], "--mode")) {
+		text = argv[1];
+		argc -= 2;
+		argv += 2;
+	}
+	if (text) {
+		mode = parse_mode(text);
+		if (mode < 0) {
+			printf("not ok - no mode '%s'\n", text);
+			return 1;
+		}
+	}
 	for (i = 0; i < n; i++) {
+		const struct test *t = &tests[i];
 		long long begin = test_now();
-		int k, status;
+		int status;
 
-		for (k = 1; k < argc; k++)
-			if (!strcmp(argv[k], tests[i].name))
-				break;
-		if (argc > 1 && k == argc)
+		if (!is_named(t->name, argc, argv))
 			continue;
-		status = run(&tests[i]);
+		test_mode = (TEST_EVENT_IDX & ~t->without) | t->with;
+		if (mode >= 0) {
+			if ((mode & t->with) != t->with || mode & t->without)
+				continue;
+			test_mode = mode;
+		}
+		status = run(t);
 		if (getenv("TEST_TIMES"))
 			printf("# %lld ms\n", test_now() - begin);
 		done++;
@@ -273,7 +333,8 @@ int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
 		fflush(stdout);
 	}
 	if (!done) {
-		printf("not ok - no such test\n");
+		printf("not ok - no such test%s%s\n", text ? " in mode " : "",
+		       text ? text : "");
 		return 1;
 	}
 	if (failed)

@@ -12,6 +12,19 @@
  *
  * With TEST_TIMES in the environment, each is followed by the time it took.
  * Exit status 0, 1, or 77 if every test was skipped.
+ *
+ * The rings that vnet_start() makes are of the mode that --mode MODE or
+ * TEST_MODE in the environment tells: "split" or "packed", then "+in-order",
+ * "+event-idx", or both. A test that is not about that mode is left out:
+ *
+ *	TEST(fn)		in each mode
+ *	TEST_WITH(fn, bits)	if the mode has all of these
+ *	TEST_WITHOUT(fn, bits)	if it has none of them
+ *	TEST_ONLY(fn, a, b)	both of these
+ *	TEST_ONCE(fn)		in one of them, for what has nothing to do with rings
+ *
+ * Without a mode all tests are run, each in split+event-idx or in what comes
+ * nearest to it.
  */
 #ifndef VHOST_TEST_TEST_H
 #define VHOST_TEST_TEST_H
@@ -21,12 +34,27 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a mode is made of. */
+#define TEST_PACKED	(1u << 0)
+#define TEST_IN_ORDER	(1u << 1)
+#define TEST_EVENT_IDX	(1u << 2)
+
+/* The mode of the running test. */
+extern unsigned int test_mode;
+
 struct test {
 	const char *name;
 	void (*run)(void);
+	unsigned int with;
+	unsigned int without;
 };
 
-#define TEST(fn) { #fn, fn }
+#define TEST(fn)		{ #fn, fn, 0, 0 }
+#define TEST_WITH(fn, bits)	{ #fn, fn, bits, 0 }
+#define TEST_WITHOUT(fn, bits)	{ #fn, fn, 0, bits }
+#define TEST_ONLY(fn, has, has_not) { #fn, fn, has, has_not }
+#define TEST_ONCE(fn)							\
+	TEST_ONLY(fn, TEST_EVENT_IDX, TEST_PACKED | TEST_IN_ORDER)
 
 /* Runs them all, or those named in @argv. */
 int test_main(const struct test *tests, unsigned int n, int argc, char **argv);

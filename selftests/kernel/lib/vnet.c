@@ -21,9 +21,10 @@ static void explain(void)
 
 		if (!r->avail)
 			continue;
-		printf("# vq%u: driver: avail %u, last used %u, free %u, kick %llu, call %llu;",
+		printf("# vq%u: driver: avail 0x%x, last used 0x%x, free %u, kick %llu, call %llu%s%s;",
 		       vq, r->avail_idx, r->last_used, r->nr_free,
-		       evt_wait(r->kick, 0), evt_wait(r->call, 0));
+		       evt_wait(r->kick, 0), evt_wait(r->call, 0),
+		       r->error ? ", device did: " : "", r->error ? r->error : "");
 		vmm_print_stats(&explained->vmm, vq);
 		printf("\n");
 	}
@@ -56,6 +57,28 @@ static void make_pool(struct vnet *n, unsigned int vq, unsigned int size)
 		test_fail("guest memory is too small for the buffers");
 }
 
+__u64 vnet_layout(void)
+{
+	return (test_mode & TEST_PACKED ? BIT_ULL(VIRTIO_F_RING_PACKED) : 0) |
+	       (test_mode & TEST_IN_ORDER ? BIT_ULL(VIRTIO_F_IN_ORDER) : 0);
+}
+
+__u64 vnet_mode(void)
+{
+	return vnet_layout() | (test_mode & TEST_EVENT_IDX ?
+				BIT_ULL(VIRTIO_RING_F_EVENT_IDX) : 0);
+}
+
+/* In-tree has no packed rings, and IN_ORDER since 6.17. */
+static void need_offered(struct vmm *v, __u64 features)
+{
+	__u64 offered;
+
+	OK(vmm_get_features(v, &offered));
+	if (features & ~offered)
+		test_skip("features 0x%llx are not offered", features & ~offered);
+}
+
 void vnet_start(struct vnet *n, const struct vnet_conf *conf)
 {
 	static const struct vnet_conf none;
@@ -69,8 +92,9 @@ void vnet_start(struct vnet *n, const struct vnet_conf *conf)
 	table_len = conf->table_len ? conf->table_len : 16;
 	memset(n, 0, sizeof(*n));
 	n->features = conf->features;
-	if (!n->features && !conf->legacy)
-		n->features = VNET_FEATURES;
+	if (!conf->legacy)
+		n->features = n->features ? n->features | vnet_layout() :
+					    VNET_FEATURES | vnet_mode();
 	if (conf->iommu)
 		n->features |= BIT_ULL(VIRTIO_F_ACCESS_PLATFORM);
 	n->hdr_len = n->features & (BIT_ULL(VIRTIO_F_VERSION_1) |
@@ -80,6 +104,7 @@ void vnet_start(struct vnet *n, const struct vnet_conf *conf)
 	make_tap(n, conf->tap_flags);
 
 	OK(vmm_open(&n->vmm, NULL, conf->mem ? conf->mem : 16 << 20));
+	need_offered(&n->vmm, n->features & vnet_mode());
 	if (conf->iommu)
 		n->vmm.translate = VNET_IOVA;
 	OK(vmm_set_owner(&n->vmm));
@@ -166,7 +191,7 @@ unsigned int vnet_tx_reap(struct vnet *n)
 		count++;
 	}
 	if (id == -2)
-		test_fail("device returned a buffer that it did not have");
+		test_fail("device did: %s", n->ring[VMM_TX].error);
 	return count;
 }
 
@@ -263,7 +288,7 @@ int vnet_rx_recv(struct vnet *n, void *buf, size_t size, int ms)
 			return -ETIMEDOUT;
 		id = gring_get(r, &len, &token);
 		if (id < 0)
-			test_fail("device returned a buffer that it did not have");
+			test_fail("device did: %s", r->error);
 		if (len > n->pool[VMM_RX].size || at + len > size)
 			test_fail("used length %u is too large", len);
 		memcpy((char *)buf + at, token, len);

@@ -14,15 +14,16 @@
 #include "gdrv.h"
 #include "netdev.h"
 
-/* What most tests negotiate. */
+/* What most tests negotiate; the features of the test's mode come on top. */
 #define VNET_FEATURES (BIT_ULL(VIRTIO_F_VERSION_1) |			\
-		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |		\
 		       BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |		\
 		       BIT_ULL(VIRTIO_NET_F_MRG_RXBUF))
 
 /**
  * struct vnet_conf - what may be chosen; 0 means the default
- * @features: acknowledged features (VNET_FEATURES)
+ * @features: acknowledged features (VNET_FEATURES). If given, they have to say
+ *	by themselves whether EVENT_IDX is among them; packed and IN_ORDER are as
+ *	the mode says
  * @legacy: @features may lack VERSION_1 and are taken as they are, even if 0
  * @num: ring size, both queues (256)
  * @buf_size: bytes of one buffer in the pools (2048)
@@ -66,11 +67,14 @@ struct vnet {
 /* Offset between guest physical and I/O virtual addresses with @iommu. */
 #define VNET_IOVA 0x7000000000ULL
 
+/* The features of the test's mode; the first without EVENT_IDX. */
+__u64 vnet_layout(void);
+__u64 vnet_mode(void);
 void vnet_start(struct vnet *n, const struct vnet_conf *conf);
 /* Set or, with -1, take away the backend of both queues. */
 void vnet_backend(struct vnet *n, int fd);
 void vnet_stop(struct vnet *n);
-/* Stop one queue, empty its ring, and start it anew at @base. */
+/* Stop one queue, empty its ring, and start it anew at place @base. */
 void vnet_restart(struct vnet *n, unsigned int vq, __u16 base);
 
 void *vnet_buf(struct vnet *n, unsigned int vq);

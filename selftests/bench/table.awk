@@ -4,6 +4,11 @@
 #
 # kernel, release, date; ours: 0 if only in-tree was measured
 
+# A mode that is not offered: vbench says so, and the row does without.
+$1 == "vbench:" && $2 == "SKIP:" {
+	next
+}
+
 $1 !~ /^[0-9]+$/ {
 	row[++rows] = $1
 	name[rows] = $2

@@ -259,7 +259,7 @@ int vring_packed_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int 
 
 	b->nr = 0;
 	b->nr_seg = 0;
-	n = gather(r, b, min(max, (unsigned int)VRING_BATCH), &end, &odd);
+	n = gather(r, b, min(max, VRING_BATCH), &end, &odd);
 	if (n <= 0)
 		return n;
 	b->nr = n;

@@ -71,7 +71,7 @@
 #include <vring_env.h>
 
 /* Chains in one batch. 64 heads are 128 bytes: two cache lines of the ring. */
-#define VRING_BATCH	64
+#define VRING_BATCH	64u
 
 /* Segments that one chain, and all chains of one batch, may have. */
 #define VRING_SEG_MAX	1024

@@ -198,7 +198,7 @@ int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int m
 			return 0;
 	}
 
-	n = gather(r, b, min3(max, (unsigned int)avail, (unsigned int)VRING_BATCH), &odd);
+	n = gather(r, b, min3(max, (unsigned int)avail, VRING_BATCH), &odd);
 	if (n <= 0)
 		return n;
 	b->nr = n;

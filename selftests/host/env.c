@@ -20,7 +20,9 @@ struct stretch {
 	enum env_part part;
 };
 
-struct env env = { .fault_after = -1, .fault_part = ENV_NOWHERE };
+struct env env = {
+	.store_parts = 1u << ENV_USED, .fault_after = -1, .fault_part = ENV_NOWHERE,
+};
 void (*env_die_hook)(void);
 
 static struct stretch stretch[STRETCHES_MAX];
@@ -62,6 +64,7 @@ void env_reset(void)
 	env.before_load = NULL;
 	env.after_load = NULL;
 	env.hook_arg = NULL;
+	env.store_parts = 1u << ENV_USED;
 	env.fault_after = -1;
 	env.fault_part = ENV_NOWHERE;
 	env.faulted = false;
@@ -177,6 +180,7 @@ bool env_load(vring_ptr ptr, unsigned int size, u64 *val)
 {
 	struct env_event *e = record(ENV_LOAD);
 	__le16 v16;
+	__le32 v32;
 	__le64 v64;
 	u8 *p;
 
@@ -191,6 +195,9 @@ bool env_load(vring_ptr ptr, unsigned int size, u64 *val)
 	if (size == sizeof(v16)) {
 		memcpy(&v16, p, sizeof(v16));
 		e->val = le16_to_cpu(v16);
+	} else if (size == sizeof(v32)) {
+		memcpy(&v32, p, sizeof(v32));
+		e->val = le32_to_cpu(v32);
 	} else {
 		memcpy(&v64, p, sizeof(v64));
 		e->val = le64_to_cpu(v64);
@@ -206,6 +213,7 @@ bool env_store(vring_ptr ptr, unsigned int size, u64 val)
 	struct env_event *e = record(ENV_STORE);
 	__le16 v16;
 	__le32 v32;
+	__le64 v64;
 	u8 *p;
 
 	if (!window)
@@ -213,13 +221,17 @@ bool env_store(vring_ptr ptr, unsigned int size, u64 val)
 	e->size = size;
 	e->val = val;
 	p = locate(ptr, e);
-	if (e->part != ENV_USED)
+	/* The address of a descriptor is the guest's, even in a packed ring. */
+	if (!(env.store_parts & 1u << e->part) || (e->part == ENV_DESC && e->off % 16 < 8))
 		env_die("store to %s+%u", part_name[e->part], e->off);
 	if (fault_now(e))
 		return false;
 	if (size == sizeof(v16)) {
 		v16 = cpu_to_le16((u16)val);
 		memcpy(p, &v16, sizeof(v16));
+	} else if (size == sizeof(v64)) {
+		v64 = cpu_to_le64(val);
+		memcpy(p, &v64, sizeof(v64));
 	} else {
 		v32 = cpu_to_le32((u32)val);
 		memcpy(p, &v32, sizeof(v32));

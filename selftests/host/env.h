@@ -66,6 +66,7 @@ typedef void (*env_hook)(void *arg, const struct env_event *e);
  * @before_load: called before every load and every read of guest memory
  * @after_load: called after it, the value being in private memory
  * @hook_arg: their first argument
+ * @store_parts: bit mask of the parts that may be stored to
  * @fault_after: number of accesses (windows opened, loads, stores, reads of
  *	guest memory) that succeed before one faults; -1: never
  * @fault_part: part in which all accesses from @fault_from to @fault_to fault
@@ -85,6 +86,7 @@ struct env {
 	env_hook before_load;
 	env_hook after_load;
 	void *hook_arg;
+	unsigned int store_parts;
 	long fault_after;
 	enum env_part fault_part;
 	u32 fault_from;

@@ -16,6 +16,8 @@
 		case LAYOUT_SPLIT:					\
 			ret vring_split_##verb(&(g)->r, ##__VA_ARGS__);	\
 			break;						\
+		case LAYOUT_PACKED:					\
+			env_die("the rig is for split rings");		\
 		}							\
 		env_verb_end();						\
 	} while (0)

@@ -53,11 +53,18 @@ void ringmem_init(struct ringmem *m, struct vring_dev *r, enum ring_layout layou
 		shape = &contiguous;
 	m->layout = layout;
 	m->num = num;
+	r->packed = layout == LAYOUT_PACKED;
 	switch (layout) {
 	case LAYOUT_SPLIT:
 		len[ENV_DESC] = 16 * num;
 		len[ENV_AVAIL] = 6 + 2 * num;
 		len[ENV_USED] = 6 + 8 * num;
+		break;
+	case LAYOUT_PACKED:
+		len[ENV_DESC] = 16 * num;
+		len[ENV_AVAIL] = 4;
+		len[ENV_USED] = 4;
+		env.store_parts = 1u << ENV_DESC | 1u << ENV_USED;
 		break;
 	}
 	for (i = 0; i < ENV_NR_PARTS; i++)
@@ -119,6 +126,11 @@ u16 ringmem_get16(const struct ringmem *m, enum env_part part, u32 off)
 u32 ringmem_get32(const struct ringmem *m, enum env_part part, u32 off)
 {
 	return (u32)get(m, part, off, 4);
+}
+
+u64 ringmem_get64(const struct ringmem *m, enum env_part part, u32 off)
+{
+	return get(m, part, off, 8);
 }
 
 void ringmem_put16(struct ringmem *m, enum env_part part, u32 off, u16 val)

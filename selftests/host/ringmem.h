@@ -11,9 +11,13 @@
 
 #define RINGMEM_PAGE	(1u << VRING_PAGE_SHIFT)
 
-/* Only the split layout exists so far; switches name it nevertheless. */
+/*
+ * In a packed ring ENV_DESC is the ring itself, ENV_AVAIL the driver's event
+ * suppression structure and ENV_USED the device's.
+ */
 enum ring_layout {
 	LAYOUT_SPLIT,
+	LAYOUT_PACKED,
 };
 
 struct ringmem_part {
@@ -34,7 +38,7 @@ struct ringmem {
  * struct ringmem_shape - how the parts lie in memory
  * @scattered: each page of each part elsewhere
  * @off: if @scattered, where in its first page each part begins; a multiple of
- *	16, 2 and 4 in the order of enum env_part
+ *	16, 2 (packed: 4) and 4 in the order of enum env_part
  */
 struct ringmem_shape {
 	bool scattered;
@@ -49,6 +53,7 @@ void ringmem_free(struct ringmem *m);
 /* Loads and stores of the guest, in its byte order. No hooks, no faults. */
 u16 ringmem_get16(const struct ringmem *m, enum env_part part, u32 off);
 u32 ringmem_get32(const struct ringmem *m, enum env_part part, u32 off);
+u64 ringmem_get64(const struct ringmem *m, enum env_part part, u32 off);
 void ringmem_put16(struct ringmem *m, enum env_part part, u32 off, u16 val);
 void ringmem_put32(struct ringmem *m, enum env_part part, u32 off, u32 val);
 void ringmem_put64(struct ringmem *m, enum env_part part, u32 off, u64 val);

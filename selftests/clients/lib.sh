@@ -177,6 +177,24 @@ vhost_rejections() {
 	vhost_counters "$1" | tr ' ' '\n' | grep -E "^($names)=[1-9]" || true
 }
 
+# rings_are PID KIND DEVICES: that many devices of a process have rings of that
+# kind, split or packed, each perhaps with "+in_order". Only ours can tell.
+rings_are() {
+	local dir devices=0 kind file features
+	for dir in "/sys/kernel/debug/vhost/$1"-net-*; do
+		features=$(awk '$1 == "features" { print $2 }' "$dir/info") || return
+		for file in "$dir"/vq*; do
+			kind=$(awk '$1 == "layout" { print $2 }' "$file") || return
+			[ $((features >> 34 & 1)) -eq "$([ "$kind" = packed ] && echo 1 || echo 0)" ] ||
+				{ why="$file is $kind with features $features"; return 1; }
+			[ $((features >> 35 & 1)) -eq 0 ] || kind+=+in_order
+			[ "$kind" = "$2" ] || continue 2
+		done
+		devices=$((devices + 1))
+	done
+	need "$devices of $3 devices have rings that are $2" [ "$devices" -eq "$3" ]
+}
+
 # in_use PID DEVICES: vhost really serves this process.
 in_use() {
 	local devices workers

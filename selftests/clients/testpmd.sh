@@ -1,9 +1,13 @@
 #!/bin/bash
 # DPDK's virtio_user ports on vhost-net, in dpdk-testpmd: sending, receiving and
-# forwarding, with 1 and 2 queue pairs, with and without mergeable buffers. Every
-# packet is counted at both ends, and the counts are equal.
+# forwarding, with 1 and 2 queue pairs, with and without mergeable buffers, on
+# split and packed rings, used in order and not. Every packet is counted at both
+# ends, and the counts are equal.
 #
-#   testpmd.sh [QUEUES/MERGEABLE...]      default: 1/0 1/1 2/0 2/1
+#   testpmd.sh [QUEUES/MERGEABLE[/RING]...]
+#
+# RING: split (default), split+in_order, packed, packed+in_order. By default all
+# of split, and of each other kind two cases, which differ in both.
 #
 #   port 0 <-> vhost-net <-> tap dp0 \
 #                                      bridge br0
@@ -15,7 +19,8 @@ here=$(dirname "$(readlink -f "$0")")
 own_network "$@"
 begin_test
 cases=("$@")
-[ "$#" -gt 0 ] || cases=(1/0 1/1 2/0 2/1)
+[ "$#" -gt 0 ] || cases=(1/0 1/1 2/0 2/1 1/0/packed 2/1/packed 1/1/split+in_order 2/0/split+in_order
+	1/1/packed+in_order 2/0/packed+in_order)
 
 SEND=${CLIENTS_PACKETS:-50000}	# at least so many to be sent or forwarded
 RECEIVE=20000			# exactly so many to be received
@@ -50,37 +55,40 @@ port_counter() {
 	[ -n "$port_counter" ] || { why="no $2 in: $reply"; return 1; }
 }
 
-start() { # queues, mergeable
-	local args=() port
+start() { # queues, mergeable, kind of ring
+	local args=() port ring=packed_vq=0,in_order=0
+	[[ $3 != packed* ]] || ring=${ring/packed_vq=0/packed_vq=1}
+	[[ $3 != *in_order ]] || ring=${ring/in_order=0/in_order=1}
 	for port in 0 1; do
-		args+=("--vdev=net_virtio_user$port,path=/dev/vhost-net,queues=$1,queue_size=1024,iface=dp$port,mrg_rxbuf=$2")
+		args+=("--vdev=net_virtio_user$port,path=/dev/vhost-net,queues=$1,queue_size=1024,iface=dp$port,mrg_rxbuf=$2,$ring")
 	done
 	# Buffers smaller than a frame: it takes several, which only mergeable
 	# ones allow.
-	[ "$2" -eq 0 ] || set -- "$1" "$2" --mbuf-size=768 --enable-scatter
+	[ "$2" -eq 0 ] || set -- "$1" "$2" "$3" --mbuf-size=768 --enable-scatter
 	mkfifo "$tmp/in" "$tmp/out"
 	exec {tp_in}<>"$tmp/in" {tp_out}<>"$tmp/out"
 	rm "$tmp/in" "$tmp/out"
 	setpriv --pdeathsig KILL -- stdbuf -oL dpdk-testpmd -l 0-1 -m 192 --in-memory --no-pci --no-telemetry \
 		"${args[@]}" -- -i --total-num-mbufs=16384 --no-mlockall --nb-cores=1 \
-		--rxq="$1" --txq="$1" "${@:3}" <&"$tp_in" >&"$tp_out" 2>&1 &
+		--rxq="$1" --txq="$1" "${@:4}" <&"$tp_in" >&"$tp_out" 2>&1 &
 	tp=$!
 	pids+=("$tp")
 	pmd
 }
 
-open_ports() { # queues, mergeable
+open_ports() { # queues, mergeable, kind of ring
 	local mq=
 	generated=0
 	[ "$1" -eq 1 ] || mq=multi_queue
 	tap dp0 br0 $mq
 	tap dp1 br0 $mq
-	start "$1" "$2" || return
+	start "$1" "$2" "$3" || return
 	# It gives taps its ports' addresses. To the bridge those are on the wire.
 	ip link set dp0 address 02:00:00:00:01:00
 	ip link set dp1 address 02:00:00:00:01:01
 	need "ports are not up" until_true 20 carrier || return
-	in_use_by_testpmd "$1"
+	in_use_by_testpmd "$1" || return
+	! ours || rings_are "$tp" "$3" $((2 * $1))
 }
 
 carrier() {
@@ -240,9 +248,10 @@ modprobe -a bridge pktgen
 bridge br0 10.77.0.1/24
 
 for pair in "${cases[@]}"; do
-	queues=${pair%/*} mergeable=${pair#*/}
-	with="queues $queues, mrg_rxbuf $mergeable"
-	if check "testpmd starts: $with" open_ports "$queues" "$mergeable"; then
+	IFS=/ read -r queues mergeable ring <<<"$pair"
+	ring=${ring:-split}
+	with="queues $queues, mrg_rxbuf $mergeable, $ring"
+	if check "testpmd starts: $with" open_ports "$queues" "$mergeable" "$ring"; then
 		check "txonly: $with" txonly || true
 		check "rxonly: $with" rxonly "$queues" || true
 		check "forwarding: $with" forward || true

@@ -217,9 +217,10 @@ in_use() {
 declare -A m_pid m_qmp_in m_qmp_out m_ctl_in m_ctl_out m_events
 reply=
 
-# The nested guest's kernel is Debian's own. The command line leaves out what
+# The nested guest's kernel is Debian's own: CLIENTS_GUEST says which. The command line leaves out what
 # costs seconds under two levels of emulation and does not matter here:
 # self-tests, certificates, parsing of type information, security modules.
+guest_kernel=${CLIENTS_GUEST:-6.12}
 guest_blacklist=load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init
 guest_blacklist+=,trace_eval_init,init_kprobe_trace,init_encrypted,bpf_kfunc_init,sed_opal_init,ext4_init_fs
 guest_blacklist+=,ftrace_check_sync,i8042_init,init_ima,init_evm,crypto_kdf108_init,blake2s_mod_init,fuse_init
@@ -251,8 +252,8 @@ machine_start() {
 	done
 	setpriv --pdeathsig KILL -- qemu-system-x86_64 -nodefaults -no-user-config -display none \
 		-accel tcg -cpu "$guest_cpu" -m 256 -machine q35,hpet=off,vmport=off,smbus=off,sata=off,usb=off \
-		-bios /usr/share/qemu/qboot.rom -kernel /opt/guest/vmlinux-6.12 \
-		-initrd /build/clients/guest.cpio -append "$guest_append $words" \
+		-bios /usr/share/qemu/qboot.rom -kernel "/opt/guest/vmlinux-$guest_kernel" \
+		-initrd "/build/clients/guest-$guest_kernel.cpio" -append "$guest_append $words" \
 		-chardev "file,id=con,path=$dir/console" -serial chardev:con \
 		-chardev "pipe,id=ctl,path=$dir/ctl" -serial chardev:ctl \
 		-chardev "pipe,id=qmp,path=$dir/qmp" -mon chardev=qmp,mode=control \

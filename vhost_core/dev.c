@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "internal.h"
 
@@ -21,11 +22,26 @@
 
 #define NATIVE_LE	(cpu_to_le16(1) == (__force __le16)1)
 
-/* Feature bits that a device of this kind can have: word 0 or 1. */
-u64 vhc_dev_offered(const struct vhc_dev *dev, unsigned int word)
+/**
+ * vhc_dev_offer() - offer features beside those of the driver, in its open()
+ * @dev: the device
+ * @features: bits 0 to 63
+ */
+void vhc_dev_offer(struct vhc_dev *dev, u64 features)
 {
-	return dev->drv->features[word] | (word ? 0 : CORE_FEATURES);
+	dev->offered[0] |= features;
 }
+VHC_EXPORT(vhc_dev_offer);
+
+/**
+ * vhc_dev_want_worker_per_queue() - as the module parameter, for one device
+ * @dev: the device, in open()
+ */
+void vhc_dev_want_worker_per_queue(struct vhc_dev *dev)
+{
+	dev->worker_per_queue = true;
+}
+VHC_EXPORT(vhc_dev_want_worker_per_queue);
 
 /**
  * vhc_dev_has_feature() - whether a feature was agreed on
@@ -60,9 +76,19 @@ void *vhc_dev_priv(const struct vhc_dev *dev)
 VHC_EXPORT(vhc_dev_priv);
 
 /**
+ * vhc_dev_nr_vqs() - how many queues a device has
+ * @dev: the device
+ */
+unsigned int vhc_dev_nr_vqs(const struct vhc_dev *dev)
+{
+	return dev->nr_vqs;
+}
+VHC_EXPORT(vhc_dev_nr_vqs);
+
+/**
  * vhc_dev_vq() - a queue of a device
  * @dev: the device
- * @index: less than the driver's nr_vqs
+ * @index: less than the device's number of queues
  */
 struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index)
 {
@@ -75,7 +101,7 @@ void vhc_dev_lock_vqs(struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++) {
+	for (i = 0; i < dev->nr_vqs; i++) {
 		atomic_inc(&dev->vqs[i].lockers);
 		mutex_lock_nest_lock(&dev->vqs[i].mutex, &dev->mutex);
 		atomic_dec(&dev->vqs[i].lockers);
@@ -86,7 +112,7 @@ void vhc_dev_unlock_vqs(struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = dev->drv->nr_vqs; i-- > 0;)
+	for (i = dev->nr_vqs; i-- > 0;)
 		mutex_unlock(&dev->vqs[i].mutex);
 }
 
@@ -102,11 +128,11 @@ bool vhc_dev_is_owner(const struct vhc_dev *dev)
 static int create_workers(struct vhc_dev *dev)
 {
 	struct vhc_worker *worker = NULL;
-	bool per_queue = READ_ONCE(vhc_worker_per_queue);
+	bool per_queue = dev->worker_per_queue || READ_ONCE(vhc_worker_per_queue);
 	unsigned int i;
 	int err;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++) {
+	for (i = 0; i < dev->nr_vqs; i++) {
 		struct vhc_vq *vq = &dev->vqs[i];
 
 		if (per_queue || !worker) {
@@ -162,7 +188,7 @@ static void reset(struct vhc_dev *dev)
 
 	dev->drv->reset(dev);
 	vhc_dev_lock_vqs(dev);
-	for (i = 0; i < dev->drv->nr_vqs; i++)
+	for (i = 0; i < dev->nr_vqs; i++)
 		vhc_vq_reset(&dev->vqs[i]);
 	kvfree(dev->mem);
 	dev->mem = NULL;
@@ -193,7 +219,7 @@ static bool any_running(const struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++) {
+	for (i = 0; i < dev->nr_vqs; i++) {
 		if (dev->vqs[i].state != VHC_VQ_STOPPED)
 			return true;
 	}
@@ -217,13 +243,13 @@ int vhc_dev_set_features(struct vhc_dev *dev, const u64 *features)
 	int err = 0;
 
 	for (i = 0; i < VHC_FEATURE_WORDS; i++) {
-		if (features[i] & ~vhc_dev_offered(dev, i))
+		if (features[i] & ~dev->offered[i])
 			return -EOPNOTSUPP;
 	}
 	/* A legacy guest's ring is in its own byte order; ours is read as LE. */
 	if (!NATIVE_LE && !(features[0] & BIT_ULL(VIRTIO_F_VERSION_1)))
 		return -EOPNOTSUPP;
-	if (want_tlb) {
+	if (want_tlb && !dev->vdpa) {
 		tlb = vhc_iotlb_create();
 		if (!tlb)
 			return -ENOMEM;
@@ -245,9 +271,10 @@ int vhc_dev_set_features(struct vhc_dev *dev, const u64 *features)
 	dev->log_all = features[0] & log;
 	/*
 	 * A driver that starts anew finds no translation of the one before: the
-	 * VMM does not report what is unmapped while the device is stopped.
+	 * VMM does not report what is unmapped while the device is stopped. The
+	 * maps of the vdpa dialect are the VMM's own, and stay.
 	 */
-	if (!any_running(dev)) {
+	if (!any_running(dev) && !dev->vdpa) {
 		set_iotlb(dev, tlb);
 		tlb = NULL;
 	}
@@ -281,7 +308,7 @@ int vhc_dev_set_mem(struct vhc_dev *dev, struct vhc_mem *mem)
 	} else {
 		swap(dev->mem, mem);
 		dev->log_bytes = bytes;
-		for (i = 0; i < dev->drv->nr_vqs; i++)
+		for (i = 0; i < dev->nr_vqs; i++)
 			vhc_vq_remap(&dev->vqs[i]);
 	}
 	vhc_dev_unlock_vqs(dev);
@@ -291,11 +318,11 @@ int vhc_dev_set_mem(struct vhc_dev *dev, struct vhc_mem *mem)
 
 /* ---- open and close --------------------------------------------------------- */
 
-static void free_dev(struct vhc_dev *dev)
+void vhc_dev_free(struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++)
+	for (i = 0; i < dev->nr_vqs; i++)
 		vhc_vq_free(&dev->vqs[i]);
 	kvfree(dev->vqs);
 	xa_destroy(&dev->workers);
@@ -305,7 +332,7 @@ static void free_dev(struct vhc_dev *dev)
 	kfree(dev);
 }
 
-static struct vhc_dev *alloc_dev(const struct vhc_driver *drv)
+struct vhc_dev *vhc_dev_alloc(const struct vhc_driver *drv, unsigned int nr_vqs)
 {
 	struct vhc_dev *dev;
 	unsigned int i;
@@ -314,22 +341,26 @@ static struct vhc_dev *alloc_dev(const struct vhc_driver *drv)
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
 	if (!dev)
 		return NULL;
-	dev->vqs = kvcalloc(drv->nr_vqs, sizeof(*dev->vqs), GFP_KERNEL_ACCOUNT);
+	dev->vqs = kvcalloc(nr_vqs, sizeof(*dev->vqs), GFP_KERNEL_ACCOUNT);
 	if (!dev->vqs) {
 		kfree(dev);
 		return NULL;
 	}
 	mutex_init(&dev->mutex);
 	dev->drv = drv;
+	dev->nr_vqs = nr_vqs;
+	dev->offered[0] = drv->features[0] | (CORE_FEATURES & ~drv->without);
+	dev->offered[1] = drv->features[1];
+	init_waitqueue_head(&dev->drained);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
 	spin_lock_init(&dev->miss_lock);
 	init_waitqueue_head(&dev->miss_wait);
 	ratelimit_state_init(&dev->log_limit, 5 * HZ, 10);
 	ratelimit_set_flags(&dev->log_limit, RATELIMIT_MSG_ON_RELEASE);
-	for (i = 0; i < drv->nr_vqs; i++)
+	for (i = 0; i < nr_vqs; i++)
 		err = err ?: vhc_vq_init(&dev->vqs[i], dev, i);
 	if (err) {
-		free_dev(dev);
+		vhc_dev_free(dev);
 		return NULL;
 	}
 	return dev;
@@ -342,27 +373,32 @@ static int vhc_open(struct inode *inode, struct file *file)
 	struct vhc_dev *dev;
 	int err;
 
-	dev = alloc_dev(reg->drv);
+	dev = vhc_dev_alloc(reg->drv, reg->drv->nr_vqs);
 	if (!dev)
 		return -ENOMEM;
 	err = reg->drv->open(dev);
 	if (err) {
-		free_dev(dev);
+		vhc_dev_free(dev);
 		return err;
 	}
 	file->private_data = dev;
 	return 0;
 }
 
-static int vhc_release(struct inode *inode, struct file *file)
+/* The file is closed: whatever it had goes. */
+void vhc_dev_close(struct vhc_dev *dev)
 {
-	struct vhc_dev *dev = file->private_data;
-
 	mutex_lock(&dev->mutex);
 	reset(dev);
 	mutex_unlock(&dev->mutex);
 	dev->drv->release(dev);
-	free_dev(dev);
+	vhc_vdpa_destroy(dev);
+	vhc_dev_free(dev);
+}
+
+static int vhc_release(struct inode *inode, struct file *file)
+{
+	vhc_dev_close(file->private_data);
 	return 0;
 }
 
@@ -396,7 +432,8 @@ struct vhc_registration *vhc_register(const struct vhc_driver *drv)
 	reg->fops = fops_template;
 	reg->fops.owner = drv->owner;
 	reg->misc.minor = drv->minor;
-	reg->misc.name = drv->node;
+	reg->misc.name = kbasename(drv->node);
+	reg->misc.nodename = drv->node;
 	reg->misc.fops = &reg->fops;
 	err = misc_register(&reg->misc);
 	if (err) {

@@ -113,9 +113,14 @@ struct vhc_ring_part {
 	u32 nr_page;
 };
 
+/*
+ * Draining is on the way from running to stopped: chains that were taken are
+ * completed, no more are taken.
+ */
 enum vhc_vq_state {
 	VHC_VQ_STOPPED,
 	VHC_VQ_RUNNING,
+	VHC_VQ_DRAINING,
 	VHC_VQ_BROKEN,
 };
 
@@ -125,6 +130,7 @@ struct vhc_vq {
 	atomic_t lockers;			/* who waits for mutex, but the worker */
 	struct vhc_dev *dev;			/* (c) */
 	u32 index;				/* (c) */
+	char number[12];			/* (c) the index, as a name */
 	enum vhc_vq_state state;		/* (q) */
 	bool mapped;				/* (q) ring.{desc,avail,used} are valid */
 	bool started;				/* (q) the ring's indices were taken up */
@@ -132,6 +138,7 @@ struct vhc_vq {
 	bool kicked;				/* set by kicks, cleared by turns; lockless */
 	bool poll_adaptive;			/* (q) */
 	u32 busyloop_us;			/* (q) */
+	u32 in_flight;				/* (q) chains taken and not completed yet */
 	struct vhc_work work;
 	struct vhc_worker __rcu *worker;	/* (d) and RCU */
 	void *priv;				/* (q) the device module's */
@@ -173,7 +180,12 @@ struct vhc_iotlb {
 struct vhc_dev {
 	struct mutex mutex;
 	const struct vhc_driver *drv;		/* (c) */
-	struct vhc_vq *vqs;			/* (c) drv->nr_vqs of them */
+	struct vhc_vq *vqs;			/* (c) */
+	u32 nr_vqs;				/* (c) */
+	u64 offered[VHC_FEATURE_WORDS];		/* (c) after open: features it can have */
+	bool worker_per_queue;			/* (c) after open */
+	struct vhc_node *node;			/* (c) NULL for the classic dialect */
+	struct vhc_vdpa *vdpa;			/* (c) NULL for the classic dialect */
 	void *priv;				/* (c) after open */
 
 	struct mm_struct *mm;			/* (d) the owner's, NULL without one */
@@ -196,6 +208,7 @@ struct vhc_dev {
 	wait_queue_head_t miss_wait;		/* readers and pollers */
 	u32 miss_next;				/* (m) queue to look at first */
 	bool batch;				/* (d) between BATCH_BEGIN and _END */
+	wait_queue_head_t drained;		/* for in_flight of a queue to become 0 */
 
 	struct ratelimit_state log_limit;
 };
@@ -208,6 +221,9 @@ extern bool vhc_worker_fifo;
 extern bool vhc_poll_adaptive;
 
 /* dev.c */
+struct vhc_dev *vhc_dev_alloc(const struct vhc_driver *drv, unsigned int nr_vqs);
+void vhc_dev_free(struct vhc_dev *dev);
+void vhc_dev_close(struct vhc_dev *dev);
 void vhc_dev_lock_vqs(struct vhc_dev *dev);
 void vhc_dev_unlock_vqs(struct vhc_dev *dev);
 bool vhc_dev_is_owner(const struct vhc_dev *dev);
@@ -215,10 +231,19 @@ int vhc_dev_set_owner(struct vhc_dev *dev);
 int vhc_dev_reset_owner(struct vhc_dev *dev);
 int vhc_dev_set_features(struct vhc_dev *dev, const u64 *features);
 int vhc_dev_set_mem(struct vhc_dev *dev, struct vhc_mem *mem);
-u64 vhc_dev_offered(const struct vhc_dev *dev, unsigned int word);
 
-/* ioctl.c */
+/* node.c: nodes by name, for the vdpa dialect */
+const char *vhc_dev_name(const struct vhc_dev *dev);
+
+/* ioctl.c: the classic dialect, and what both have */
 long vhc_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long vhc_ioctl_common(struct vhc_dev *dev, unsigned int cmd, void __user *arg);
+bool vhc_ioctl_may_negotiate(const struct vhc_dev *dev);
+
+/* vdpa.c */
+int vhc_vdpa_create(struct vhc_dev *dev);
+void vhc_vdpa_destroy(struct vhc_dev *dev);
+long vhc_vdpa_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* iotlb.c */
 struct vhc_iotlb *vhc_iotlb_create(void);

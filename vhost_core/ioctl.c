@@ -22,21 +22,21 @@
 /* ---- features --------------------------------------------------------------- */
 
 /* Features are negotiated by the owner, or before there is one. */
-static bool may_negotiate(const struct vhc_dev *dev)
+bool vhc_ioctl_may_negotiate(const struct vhc_dev *dev)
 {
 	return !dev->mm || vhc_dev_is_owner(dev);
 }
 
 static long get_features(struct vhc_dev *dev, u64 __user *arg)
 {
-	return put_user(vhc_dev_offered(dev, 0), arg);
+	return put_user(dev->offered[0], arg);
 }
 
 static long set_features(struct vhc_dev *dev, u64 __user *arg)
 {
 	u64 features[VHC_FEATURE_WORDS] = {};
 
-	if (!may_negotiate(dev))
+	if (!vhc_ioctl_may_negotiate(dev))
 		return -EPERM;
 	if (get_user(features[0], arg))
 		return -EFAULT;
@@ -51,7 +51,7 @@ static long get_features_array(struct vhc_dev *dev, u64 __user *arg)
 	if (get_user(count, arg))
 		return -EFAULT;
 	for (i = 0; i < min_t(u64, count, VHC_FEATURE_WORDS); i++) {
-		if (put_user(vhc_dev_offered(dev, i), &arg[1 + i]))
+		if (put_user(dev->offered[i], &arg[1 + i]))
 			return -EFAULT;
 	}
 	/* What the caller has room for beyond our words is 0. */
@@ -70,7 +70,7 @@ static long set_features_array(struct vhc_dev *dev, u64 __user *arg)
 	u64 features[VHC_FEATURE_WORDS] = {};
 	u64 i, count, word;
 
-	if (!may_negotiate(dev))
+	if (!vhc_ioctl_may_negotiate(dev))
 		return -EPERM;
 	if (get_user(count, arg))
 		return -EFAULT;
@@ -91,7 +91,7 @@ static long set_backend_features(struct vhc_dev *dev, u64 __user *arg)
 {
 	u64 features;
 
-	if (!may_negotiate(dev))
+	if (!vhc_ioctl_may_negotiate(dev))
 		return -EPERM;
 	if (get_user(features, arg))
 		return -EFAULT;
@@ -327,9 +327,9 @@ static long vring_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 
 	if (get_user(index, (u32 __user *)arg))
 		return -EFAULT;
-	if (index >= dev->drv->nr_vqs)
+	if (index >= dev->nr_vqs)
 		return -ENOBUFS;
-	vq = &dev->vqs[array_index_nospec(index, dev->drv->nr_vqs)];
+	vq = &dev->vqs[array_index_nospec(index, dev->nr_vqs)];
 
 	switch (cmd) {
 	case VHOST_SET_VRING_ADDR:
@@ -521,7 +521,8 @@ static long owner_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 	}
 }
 
-static long locked_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
+/* Device locked. */
+long vhc_ioctl_common(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 {
 	switch (cmd) {
 	case VHOST_SET_OWNER:
@@ -550,10 +551,14 @@ static long locked_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg
 long vhc_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vhc_dev *dev = file->private_data;
-	long err;
+	long err = -ENOIOCTLCMD;
 
+	if (dev->drv->control)
+		err = dev->drv->control(cmd, (void __user *)arg);
+	if (err != -ENOIOCTLCMD)
+		return err;
 	mutex_lock(&dev->mutex);
-	err = locked_ioctl(dev, cmd, (void __user *)arg);
+	err = vhc_ioctl_common(dev, cmd, (void __user *)arg);
 	mutex_unlock(&dev->mutex);
 	return err;
 }

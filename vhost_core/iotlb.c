@@ -119,7 +119,7 @@ void vhc_iotlb_forget(struct vhc_vq *vq)
 /* Take the next question, from one queue after the other. */
 static bool next_miss(struct vhc_dev *dev, struct vhost_iotlb_msg *msg)
 {
-	unsigned int i, nr = dev->drv->nr_vqs;
+	unsigned int i, nr = dev->nr_vqs;
 	bool found = false;
 
 	spin_lock(&dev->miss_lock);
@@ -145,7 +145,7 @@ static bool miss_queued(struct vhc_dev *dev)
 	bool found = false;
 
 	spin_lock(&dev->miss_lock);
-	for (i = 0; i < dev->drv->nr_vqs && !found; i++)
+	for (i = 0; i < dev->nr_vqs && !found; i++)
 		found = dev->vqs[i].miss.state == VHC_MISS_QUEUED;
 	spin_unlock(&dev->miss_lock);
 	return found;
@@ -156,7 +156,7 @@ static void answer_misses(struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++) {
+	for (i = 0; i < dev->nr_vqs; i++) {
 		struct vhc_vq *vq = &dev->vqs[i];
 		struct vhc_region region;
 		bool wake = false;
@@ -180,7 +180,7 @@ static void remap_all(struct vhc_dev *dev)
 {
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++)
+	for (i = 0; i < dev->nr_vqs; i++)
 		vhc_vq_remap(&dev->vqs[i]);
 }
 
@@ -206,6 +206,15 @@ static int update(struct vhc_dev *dev, const struct vhost_iotlb_msg *msg)
 	map->region.user = msg->uaddr;
 	map->region.perm = msg->perm;
 
+	/* A VMM's own maps are neither replaced nor dropped. */
+	if (dev->vdpa && map_tree_iter_first(&tlb->root, msg->iova, last)) {
+		kfree(map);
+		return -EEXIST;
+	}
+	if (dev->vdpa && tlb->nr >= max(vhc_max_iotlb_entries, 1u)) {
+		kfree(map);
+		return -ENOSPC;
+	}
 	if (remove_range(tlb, msg->iova, last))
 		remap_all(dev);
 	if (tlb->nr >= max(vhc_max_iotlb_entries, 1u)) {

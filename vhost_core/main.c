@@ -27,7 +27,9 @@
  *	notify.c  eventfds, busy polling, a queue's turn
  *	log.c	  dirty pages, for live migration
  *	dev.c	  open file, owner, features, teardown
+ *	node.c	  nodes by name, of devices with an object behind them
  *	ioctl.c	  the classic dialect of user space
+ *	vdpa.c	  the vhost-vdpa dialect
  *	stats.c	  counters; trace.h: tracepoints
  *
  * States

@@ -387,25 +387,31 @@ void vhc_notify_run(struct vhc_work *work)
 	bool again = false;
 
 	mutex_lock(&vq->mutex);
-	if (vq->state != VHC_VQ_RUNNING)
+	/* What is under way has to be finished in any state. */
+	if (vq->state != VHC_VQ_RUNNING && !vq->in_flight)
 		goto out;
 	vhc_count(vq, VHC_C_RUNS, 1);
 	trace_vhost_run(vq);
-	if (!vhc_vq_ready(vq))
+	if (vq->state != VHC_VQ_BROKEN && !vhc_vq_ready(vq) && !vq->in_flight)
 		goto out;
 	if (unlikely(vq->poll_since))
 		judge_window(vq);
 	for (round = 0; round < ROUNDS; round++) {
 		again = false;
-		if (vhc_vq_kick_disable(vq))
+		if (vq->state == VHC_VQ_RUNNING && vhc_vq_kick_disable(vq) &&
+		    !vq->in_flight)
 			break;
 		verdict = vq->dev->drv->run(vq, vq->index, vq->priv);
-		if (vq->state != VHC_VQ_RUNNING)
+		if (vq->state != VHC_VQ_RUNNING) {
+			again = verdict == VHC_MORE;
 			break;
+		}
 		again = conclude(vq, verdict);
 		if (!again || verdict == VHC_MORE || vhc_worker_has_work(vq))
 			break;
 	}
+	if (vq->state != VHC_VQ_RUNNING && !vq->in_flight)
+		wake_up_all(&vq->dev->drained);
 out:
 	mutex_unlock(&vq->mutex);
 	/* At the end of the worker's list: others get their turn first. */

@@ -59,6 +59,8 @@ static const char *state_name(enum vhc_vq_state state)
 		return "stopped";
 	case VHC_VQ_RUNNING:
 		return "running";
+	case VHC_VQ_DRAINING:
+		return "draining";
 	case VHC_VQ_BROKEN:
 		return "broken";
 	}
@@ -94,6 +96,7 @@ static int vq_show(struct seq_file *m, void *unused)
 	seq_printf(m, "last_avail %u\n", vhc_vq_base(vq) & (packed ? 0x7fff : U16_MAX));
 	seq_printf(m, "last_used %u\n", packed ? vring_slot(&vq->ring, vq->ring.last_used) :
 					   vq->ring.last_used);
+	seq_printf(m, "in_flight %u\n", vq->in_flight);
 	seq_printf(m, "worker_tid %d\n", worker_tid(vq));
 	seq_printf(m, "poll_window_ns %llu\n", vhc_notify_poll_window(vq));
 	for (i = 0; i < VHC_C_NR; i++)
@@ -123,7 +126,7 @@ static int info_show(struct seq_file *m, void *unused)
 	nr_iotlb = dev->iotlb ? dev->iotlb->nr : 0;
 	seq_printf(m, "owner %d\n", dev->owner_pid);
 	seq_printf(m, "comm %s\n", dev->owner_comm);
-	seq_printf(m, "device %s\n", dev->drv->node);
+	seq_printf(m, "device %s\n", vhc_dev_name(dev));
 	seq_printf(m, "features 0x%llx\n", dev->features[0]);
 	seq_printf(m, "features_high 0x%llx\n", dev->features[1]);
 	seq_printf(m, "memory_regions %u\n", nr_mem);
@@ -144,7 +147,7 @@ void vhc_stats_add_dev(struct vhc_dev *dev)
 		 atomic_inc_return(&next_id));
 	dev->debugfs = debugfs_create_dir(name, root);
 	debugfs_create_file("info", 0400, dev->debugfs, dev, &info_fops);
-	for (i = 0; i < dev->drv->nr_vqs; i++) {
+	for (i = 0; i < dev->nr_vqs; i++) {
 		snprintf(name, sizeof(name), "vq%u", i);
 		debugfs_create_file(name, 0400, dev->debugfs, &dev->vqs[i], &vq_fops);
 	}

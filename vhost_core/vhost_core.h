@@ -26,6 +26,7 @@
 #include <linux/uio.h>
 #include <linux/unaligned.h>
 
+struct device;
 struct file;
 struct module;
 struct vhc_dev;
@@ -70,8 +71,9 @@ struct vhc_name {
  * @node: name of the device node: "vhost-net"
  * @minor: its misc minor
  * @nr_vqs: number of virtqueues
- * @vq_names: a short name for each
+ * @vq_names: a short name for each; NULL: their numbers are their names
  * @features: feature bits it offers beside the core's own
+ * @without: feature bits of the core that it cannot do
  * @rejections: ways in which a request can be bad that the core knows not of
  * @nr_rejections: how many
  * @counters: counters of its own, one set for each queue
@@ -84,8 +86,13 @@ struct vhc_name {
  *	runs unless only VHOST_F_LOG_ALL changed.
  * @ioctl: the module's own ioctls. Device locked, caller is the owner. Returns
  *	-ENOIOCTLCMD for what it does not know.
+ * @control: ioctls that are about no device, by anybody; NULL: none. Nothing is
+ *	locked. Returns -ENOIOCTLCMD for what it does not know.
  * @run: one turn of a running queue, given its number and its priv pointer.
- *	Queue locked, on the worker, may sleep.
+ *	Queue locked, on the worker, may sleep. While chains are kept
+ *	(vhc_vq_keep()) also of a queue that is broken or stopping, which then
+ *	has no more of them to fetch.
+ * @vdpa: what the vdpa dialect needs to know; NULL without it
  */
 struct vhc_driver {
 	struct module *owner;
@@ -95,6 +102,7 @@ struct vhc_driver {
 	unsigned int nr_vqs;
 	const char *const *vq_names;
 	u64 features[VHC_FEATURE_WORDS];
+	u64 without;
 	const struct vhc_name *rejections;
 	unsigned int nr_rejections;
 	const struct vhc_name *counters;
@@ -104,7 +112,26 @@ struct vhc_driver {
 	void (*reset)(struct vhc_dev *dev);
 	void (*set_features)(struct vhc_dev *dev);
 	long (*ioctl)(struct vhc_dev *dev, unsigned int cmd, void __user *arg);
+	long (*control)(unsigned int cmd, void __user *arg);
 	enum vhc_verdict (*run)(struct vhc_vq *vq, unsigned int index, void *priv);
+	const struct vhc_vdpa_ops *vdpa;
+};
+
+/**
+ * struct vhc_vdpa_ops - a virtio device as the vhost-vdpa dialect shows it
+ * @device_id: its virtio device id
+ * @vring_num: entries a ring may have at most; QEMU wants no more than 1024
+ * @config_size: bytes of configuration space
+ * @get_config: read from it; the range is inside. Device locked.
+ * @set_config: write to it; the range is inside. Device locked. Returns 0 or
+ *	an errno.
+ */
+struct vhc_vdpa_ops {
+	u32 device_id;
+	u16 vring_num;
+	u32 config_size;
+	void (*get_config)(struct vhc_dev *dev, u32 offset, void *buf, u32 len);
+	int (*set_config)(struct vhc_dev *dev, u32 offset, const void *buf, u32 len);
 };
 
 /**
@@ -129,30 +156,58 @@ struct vhc_chain {
 	u32 written;
 };
 
-/* Registration: main.c, dev.c */
+/* Registration: dev.c */
 struct vhc_registration;
 struct vhc_registration *vhc_register(const struct vhc_driver *drv);
 void vhc_unregister(struct vhc_registration *reg);
+
+/* Nodes by name, /dev/DIRECTORY/NAME: node.c */
+struct attribute_group;
+struct vhc_node_class;
+struct vhc_node;
+struct vhc_node_class *vhc_node_class_create(const struct vhc_driver *drv,
+					     const char *directory,
+					     const struct attribute_group **groups);
+void vhc_node_class_destroy(struct vhc_node_class *cls);
+struct vhc_node *vhc_node_add(struct vhc_node_class *cls, const char *name,
+			      unsigned int nr_vqs, void *object);
+int vhc_node_remove(struct vhc_node *node);
+void *vhc_node_object(struct device *dev);
 
 /* Devices: dev.c */
 void vhc_dev_set_priv(struct vhc_dev *dev, void *priv);
 void *vhc_dev_priv(const struct vhc_dev *dev);
 struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index);
 bool vhc_dev_has_feature(const struct vhc_dev *dev, unsigned int bit);
+void vhc_dev_offer(struct vhc_dev *dev, u64 features);
+void vhc_dev_want_worker_per_queue(struct vhc_dev *dev);
+void *vhc_dev_object(const struct vhc_dev *dev);
+unsigned int vhc_dev_nr_vqs(const struct vhc_dev *dev);
+
+/* The vdpa dialect, and stopping in any: vdpa.c */
+void vhc_dev_config_changed(struct vhc_dev *dev);
+void vhc_dev_stop(struct vhc_dev *dev, bool discard);
 
 /* Virtqueues: vq.c */
 unsigned int vhc_vq_size(const struct vhc_vq *vq);
+bool vhc_vq_is_broken(const struct vhc_vq *vq);
+bool vhc_vq_is_set_up(const struct vhc_vq *vq);
 void vhc_vq_set_priv(struct vhc_vq *vq, void *priv);
 void vhc_vq_lock(struct vhc_vq *vq);
 void vhc_vq_unlock(struct vhc_vq *vq);
 int vhc_vq_start(struct vhc_vq *vq);
 void vhc_vq_stop(struct vhc_vq *vq);
+void vhc_vq_drain(struct vhc_vq *vq, bool discard);
 void vhc_vq_flush(struct vhc_vq *vq);
 void vhc_vq_wake(struct vhc_vq *vq);
 int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains);
 void vhc_vq_unfetch(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n);
 int vhc_vq_put(struct vhc_vq *vq, const struct vhc_chain *c, unsigned int n);
 int vhc_vq_publish(struct vhc_vq *vq);
+void vhc_vq_keep(struct vhc_vq *vq);
+int vhc_vq_complete(struct vhc_vq *vq, const struct vhc_chain *c);
+u64 vhc_vq_last_in(const struct vhc_vq *vq, const struct vhc_chain *c);
+int vhc_vq_write_byte(struct vhc_vq *vq, u64 addr, u8 byte);
 u64 *vhc_vq_counters(struct vhc_vq *vq);
 void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection);
 void vhc_vq_data_fault(struct vhc_vq *vq);

@@ -25,7 +25,9 @@
 
 const char *vhc_vq_name(const struct vhc_vq *vq)
 {
-	return vq->dev->drv->vq_names[vq->index];
+	const char *const *names = vq->dev->drv->vq_names;
+
+	return names ? names[vq->index] : vq->number;
 }
 
 /**
@@ -37,6 +39,26 @@ unsigned int vhc_vq_size(const struct vhc_vq *vq)
 	return vq->ring.num;
 }
 VHC_EXPORT(vhc_vq_size);
+
+/**
+ * vhc_vq_is_broken() - whether a queue must not touch its ring any more
+ * @vq: the queue, locked
+ */
+bool vhc_vq_is_broken(const struct vhc_vq *vq)
+{
+	return vq->state == VHC_VQ_BROKEN;
+}
+VHC_EXPORT(vhc_vq_is_broken);
+
+/**
+ * vhc_vq_is_set_up() - whether user space has said where a queue's ring is
+ * @vq: the queue, locked
+ */
+bool vhc_vq_is_set_up(const struct vhc_vq *vq)
+{
+	return vq->addr_set && vq->ring.num;
+}
+VHC_EXPORT(vhc_vq_is_set_up);
 
 /**
  * vhc_vq_set_priv() - set the device module's own pointer
@@ -121,9 +143,11 @@ void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection)
 	vq->state = VHC_VQ_BROKEN;
 	name = vhc_stats_rejection(vq, rejection, &text);
 	if (__ratelimit(&vq->dev->log_limit))
-		pr_warn("%s[%d %s] vq %u: rejected: %s: %s\n", dev->drv->node,
+		pr_warn("%s[%d %s] vq %u: rejected: %s: %s\n", vhc_dev_name(dev),
 			dev->owner_pid, dev->owner_comm, vq->index, name, text);
 	vhc_notify_error(vq);
+	/* A device of the vdpa dialect says so in its status. */
+	vhc_dev_config_changed(vq->dev);
 }
 
 /**
@@ -147,6 +171,14 @@ static int ring_error(struct vhc_vq *vq, int err)
 
 /* ---- guest addresses --------------------------------------------------- */
 
+/* No address is inside an empty cache: start - addr always exceeds its size. */
+static void cache_clear(struct vhc_vq *vq)
+{
+	vq->cache.start = 1;
+	vq->cache.last = 0;
+	vq->cache.perm = 0;
+}
+
 /*
  * Find the region of @addr, through the cache of the last one.
  *
@@ -161,12 +193,16 @@ static int find_region(struct vhc_vq *vq, u64 addr, u32 perm)
 	if (dev->iotlb) {
 		if (!vhc_iotlb_find(dev->iotlb, addr, &vq->cache) ||
 		    (vq->cache.perm & perm) != perm) {
+			if (dev->vdpa) {
+				/* All maps are here: there is nobody to ask. */
+				cache_clear(vq);
+				return -VHC_R_ADDR_UNMAPPED;
+			}
 			/*
 			 * A mapping without the permission is a miss as well:
 			 * the guest may just have changed it.
 			 */
-			vq->cache.last = 0;
-			vq->cache.start = 1;
+			cache_clear(vq);
 			vhc_iotlb_miss(vq, addr, perm);
 			return -VRING_E_AGAIN;
 		}
@@ -178,14 +214,6 @@ static int find_region(struct vhc_vq *vq, u64 addr, u32 perm)
 		return -VHC_R_ADDR_UNMAPPED;
 	vq->cache = *r;
 	return 0;
-}
-
-/* No address is inside an empty cache: start - addr always exceeds its size. */
-static void cache_clear(struct vhc_vq *vq)
-{
-	vq->cache.start = 1;
-	vq->cache.last = 0;
-	vq->cache.perm = 0;
 }
 
 static inline bool cache_hit(const struct vhc_region *c, u64 addr, u32 perm)
@@ -494,10 +522,12 @@ u32 vhc_vq_base(const struct vhc_vq *vq)
  * vhc_vq_stop() - keep a queue from running until it is started again
  * @vq: the queue, locked; its device locked
  *
- * All chains were completed or given back by its last turn.
+ * All chains were completed or given back by its last turn, or by
+ * vhc_vq_drain() before.
  */
 void vhc_vq_stop(struct vhc_vq *vq)
 {
+	WARN_ON_ONCE(vq->in_flight);
 	if (vq->started)
 		vq->base = vhc_vq_base(vq);
 	vq->state = VHC_VQ_STOPPED;
@@ -506,6 +536,29 @@ void vhc_vq_stop(struct vhc_vq *vq)
 	vhc_iotlb_forget(vq);
 }
 VHC_EXPORT(vhc_vq_stop);
+
+/**
+ * vhc_vq_drain() - wait until no chain of a queue is under way
+ * @vq: the queue, not locked; its device locked
+ * @discard: the ring must not be touched any more, the guest learns nothing
+ *
+ * For devices that complete chains after the turn that took them. No more are
+ * taken from now on; the worker completes those that were. Stop the queue, or
+ * start it, next.
+ *
+ * Context: may sleep, as long as the slowest request takes.
+ */
+void vhc_vq_drain(struct vhc_vq *vq, bool discard)
+{
+	vhc_vq_lock(vq);
+	if (vq->state == VHC_VQ_RUNNING || (discard && vq->state == VHC_VQ_DRAINING))
+		vq->state = discard ? VHC_VQ_BROKEN : VHC_VQ_DRAINING;
+	vhc_vq_unlock(vq);
+	/* One that was given back meanwhile may still wait for its turn. */
+	vhc_vq_wake(vq);
+	wait_event(vq->dev->drained, !READ_ONCE(vq->in_flight));
+}
+VHC_EXPORT(vhc_vq_drain);
 
 /**
  * vhc_vq_flush() - wait until work queued for a queue so far has been done
@@ -590,6 +643,8 @@ int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains)
 {
 	int nr, ok, i;
 
+	if (unlikely(vq->state != VHC_VQ_RUNNING))
+		return vq->state == VHC_VQ_DRAINING ? 0 : -EPROTO;
 	nr = RING(vq, fetch, &vq->batch, max);
 	if (nr <= 0)
 		return nr ? ring_error(vq, nr) : 0;
@@ -717,6 +772,87 @@ static int log_published(struct vhc_vq *vq, u16 first, u32 n)
 }
 
 /**
+ * vhc_vq_keep() - a chain will be completed in a later turn
+ * @vq: the queue, locked, in a turn
+ *
+ * The device keeps a copy of the chain, without its iovecs (unless it took the
+ * memory that they name), and calls vhc_vq_complete() for it exactly once.
+ */
+void vhc_vq_keep(struct vhc_vq *vq)
+{
+	vq->in_flight++;
+}
+VHC_EXPORT(vhc_vq_keep);
+
+/**
+ * vhc_vq_complete() - as vhc_vq_put(), for a chain that was kept
+ * @vq: the queue, locked, in a turn
+ * @c: the chain
+ *
+ * Chains of a broken queue are forgotten.
+ *
+ * Return: 0, or -EPROTO with the queue broken.
+ */
+int vhc_vq_complete(struct vhc_vq *vq, const struct vhc_chain *c)
+{
+	vq->in_flight--;
+	if (unlikely(vq->state == VHC_VQ_BROKEN))
+		return -EPROTO;
+	return vhc_vq_put(vq, c, 1);
+}
+VHC_EXPORT(vhc_vq_complete);
+
+/**
+ * vhc_vq_last_in() - guest address of the last byte that a device may write
+ * @vq: the queue, locked, in a turn
+ * @c: a chain of the last fetch, with @in_len not 0
+ *
+ * Unlike the chain's iovecs it can be kept, for vhc_vq_write_guest().
+ */
+u64 vhc_vq_last_in(const struct vhc_vq *vq, const struct vhc_chain *c)
+{
+	const struct vring_chain *rc = &vq->batch.chain[c - vq->chain];
+	const struct vring_seg *s = &vq->batch.seg[rc->seg + rc->nr_seg - 1];
+
+	return s->addr + (s->len - 1);
+}
+VHC_EXPORT(vhc_vq_last_in);
+
+/**
+ * vhc_vq_write_byte() - write a byte of a chain that was taken in an earlier turn
+ * @vq: the queue, locked, in a turn
+ * @addr: guest address, from vhc_vq_last_in()
+ * @byte: what to write
+ *
+ * The address is translated anew: the guest's memory may have changed since.
+ *
+ * Return: 0, or -EPROTO with the queue broken.
+ */
+int vhc_vq_write_byte(struct vhc_vq *vq, u64 addr, u8 byte)
+{
+	struct iovec iov;
+	int n;
+
+	if (unlikely(vq->state == VHC_VQ_BROKEN))
+		return -EPROTO;
+	n = translate(vq, addr, 1, VHC_PERM_W, &iov, 1);
+	if (unlikely(n != 1))
+		return ring_error(vq, n);
+	barrier_nospec();
+	if (unlikely(put_user(byte, (u8 __user *)iov.iov_base))) {
+		vhc_vq_data_fault(vq);
+		return -EPROTO;
+	}
+	if (unlikely(vq->dev->log_all) &&
+	    vhc_log_user(vq->dev, (uintptr_t)iov.iov_base, 1)) {
+		vhc_vq_break(vq, VHC_R_LOG_FAULT);
+		return -EPROTO;
+	}
+	return 0;
+}
+VHC_EXPORT(vhc_vq_write_byte);
+
+/**
  * vhc_vq_publish() - show recorded chains to the guest, interrupt it if it wants
  * @vq: the queue, locked, in a turn
  *
@@ -729,6 +865,8 @@ int vhc_vq_publish(struct vhc_vq *vq)
 	u16 first = vq->ring.published;
 	int n, err;
 
+	if (unlikely(vq->state == VHC_VQ_BROKEN))
+		return -EPROTO;
 	n = RING(vq, publish);
 	if (n <= 0)
 		return n ? ring_error(vq, n) : 0;
@@ -803,6 +941,7 @@ int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index)
 	spin_lock_init(&vq->call_lock);
 	vq->dev = dev;
 	vq->index = index;
+	snprintf(vq->number, sizeof(vq->number), "%u", index);
 	vq->work.fn = vhc_notify_run;
 	vq->ring.num = 0;
 	cache_clear(vq);

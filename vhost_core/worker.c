@@ -199,7 +199,7 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	int err;
 
 	/* One for every queue, a default one, and as many to change over to. */
-	if (dev->nr_workers > 2 * dev->drv->nr_vqs)
+	if (dev->nr_workers > 2 * dev->nr_vqs)
 		return -ENOSPC;
 	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
 	if (!worker)
@@ -309,7 +309,7 @@ void vhc_worker_free_all(struct vhc_dev *dev)
 	unsigned long id;
 	unsigned int i;
 
-	for (i = 0; i < dev->drv->nr_vqs; i++)
+	for (i = 0; i < dev->nr_vqs; i++)
 		RCU_INIT_POINTER(dev->vqs[i].worker, NULL);
 	/* As in vhc_worker_attach(), once for all queues. */
 	synchronize_rcu();

@@ -28,6 +28,7 @@ build_modules() {
 
 build_user() {
 	local dir
+	make -C /src/tools/vhostctl --no-print-directory OUT=/build/out/tools
 	for dir in kernel clients bench; do
 		if [ -e "/src/selftests/$dir/Makefile" ]; then
 			mkdir -p "/build/out/$dir"

@@ -20,6 +20,7 @@
 static const char *current;
 
 void (*test_explain)(void);
+void (*test_after)(int pid);
 unsigned int test_mode = TEST_EVENT_IDX;
 
 const char *strerrorname_(int err)
@@ -230,6 +231,8 @@ static int run(const struct test *t)
 	kill(-pid, SIGKILL);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
+	if (test_after)
+		test_after(pid);
 	left = leftover(pid);
 	if (WIFSIGNALED(status)) {
 		if (WTERMSIG(status) == SIGALRM)

@@ -67,6 +67,8 @@ void test_skip(const char *fmt, ...)
 
 /* Called when a test fails, in its process: to say more, in lines with '#'. */
 extern void (*test_explain)(void);
+/* Called when a test's process is gone, to remove what outlives it. */
+extern void (*test_after)(int pid);
 /* Whether the vhost modules in use are this project's. */
 bool test_ours(void);
 /* Skip unless they are. */

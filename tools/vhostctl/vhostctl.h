@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* vhostctl: objects, each a file of its own. */
+#ifndef VHOSTCTL_H
+#define VHOSTCTL_H
+
+#include <stdbool.h>
+
+/* Exit codes, as iproute2's. */
+enum {
+	EXIT_OK = 0,
+	EXIT_USAGE = 1,		/* the command line makes no sense */
+	EXIT_KERNEL = 2,	/* the kernel refused, or there is nothing */
+};
+
+/* -j */
+extern bool opt_json;
+/* -p: JSON for people */
+extern bool opt_pretty;
+
+int error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool is_word(const char *arg, const char *word);
+
+/* blk.c */
+int cmd_blk(int argc, char **argv);
+
+#endif /* VHOSTCTL_H */

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Private structures of vhost_blk, and under each file's name what it offers
+ * to the others.
+ */
+#ifndef VHOST_BLK_H
+#define VHOST_BLK_H
+
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/fs.h>
+#include <linux/llist.h>
+#include <linux/vhost_blk.h>
+#include <linux/virtio_blk.h>
+#include <linux/workqueue.h>
+
+#include "vhost_core.h"
+
+/* Entries of a ring; QEMU takes no more. */
+#define VHB_VRING_NUM	1024
+
+/* Data segments of a request that we promise to take; chains may have more. */
+#define VHB_SEG_MAX	254
+
+/* Bytes of one request, and bytes under way in a queue before it waits. */
+#define VHB_REQUEST_MAX	(64u << 20)
+#define VHB_FLIGHT_MAX	(64u << 20)
+
+/* Segments of one DISCARD, WRITE_ZEROES or SECURE_ERASE. */
+#define VHB_RANGES_MAX	16
+
+/* X(NAME, name, what is wrong) */
+#define VHB_REJECTIONS(X)						\
+	X(NO_STATUS, blk_no_status, "request without room for a status")	\
+	X(SHORT, blk_short, "request shorter than its header")		\
+	X(LENGTH, blk_length, "data not a multiple of the sector size, or too long") \
+	X(SECTOR, blk_sector, "sectors beyond the end of the disk")	\
+	X(READ_ONLY, blk_read_only, "write to a read-only disk")	\
+	X(TYPE, blk_type, "type of request that is not offered")		\
+	X(RANGES, blk_ranges, "malformed ranges of a discard or write-zeroes") \
+	X(FAULT, blk_fault, "data of a request are not accessible")
+
+/* X(NAME, name, what is counted) */
+#define VHB_COUNTERS(X)							\
+	X(READS, reads, "reads completed")				\
+	X(WRITES, writes, "writes completed")				\
+	X(FLUSHES, flushes, "flushes completed")				\
+	X(OTHERS, others, "requests of other types completed")		\
+	X(ERRORS, errors, "requests completed with an error")		\
+	X(BOUNCED, bounced, "requests copied, since not aligned")	\
+	X(PUNTED, punted, "requests handed to a thread that may wait")	\
+	X(HELD, held, "requests that waited for their class's turn")
+
+enum vhb_rejection {
+#define X(NAME, name, text) VHB_R_##NAME,
+	VHB_REJECTIONS(X)
+#undef X
+	VHB_R_NR,
+};
+
+enum vhb_counter {
+#define X(NAME, name, text) VHB_C_##NAME,
+	VHB_COUNTERS(X)
+#undef X
+	VHB_C_NR,
+};
+
+/**
+ * struct vhb_backend - what a disk's blocks are in
+ * @file: held by us: the block device, opened exclusively, or the file
+ * @bdev: the block device; NULL for a file
+ * @rdonly: it must not be written to
+ * @poll: completions are polled for
+ * @direct: reads and writes pass by the page cache
+ * @block: bytes that requests have to be a multiple of
+ * @align: mask of address bits that data must not have to do without a copy
+ */
+struct vhb_backend {
+	struct file *file;
+	struct block_device *bdev;
+	bool rdonly;
+	bool poll;
+	bool direct;
+	u32 block;
+	u32 align;
+};
+
+struct vhb_dev;
+
+/**
+ * struct vhb_disk - a named disk
+ * @link: in the list of disks
+ * @name: its name
+ * @serial: what GET_ID returns
+ * @queues: number of virtqueues
+ * @flags: VHOST_BLK_F_*
+ * @backend: its blocks
+ * @node: its node
+ * @lock: protects @user
+ * @user: the device that it is open as, or NULL
+ * @watch: looks whether the backing's size has changed
+ * @capacity: sectors, when it last looked; one writer, read anywhere
+ *
+ * All but @user, @watch and @capacity are constant.
+ */
+struct vhb_disk {
+	struct list_head link;
+	char name[VHOST_BLK_NAME_LEN];
+	char serial[VHOST_BLK_SERIAL_LEN];
+	u32 queues;
+	u32 flags;
+	struct vhb_backend backend;
+	struct vhc_node *node;
+	struct mutex lock;
+	struct vhb_dev *user;
+	struct delayed_work watch;
+	u64 capacity;
+};
+
+/* ioprio classes as the scheduler has them: see sched.c. */
+enum vhb_class {
+	VHB_RT,
+	VHB_BE,
+	VHB_IDLE,
+	VHB_CLASSES,
+};
+
+/* Requests of one queue that wait for their turn: sched.c. */
+struct vhb_sched {
+	struct list_head wait[VHB_CLASSES];
+	u32 deficit[VHB_CLASSES];
+	u32 waiting;		/* requests in all of them */
+	u32 writes;		/* writes and flushes among them ... */
+	enum vhb_class write_class;	/* ... which are all in this list */
+	enum vhb_class next;	/* bulk class whose turn it is */
+};
+
+/**
+ * struct vhb_queue - one virtqueue of a device
+ * @vq: the core's part
+ * @dev: the device
+ * @counter: enum vhb_counter, of the virtqueue
+ * @done: completed requests, newest first; lockless, added to in any context
+ * @busy: the worker will look at @done before its turn ends
+ * @polled: requests that bio_poll() completes
+ * @idle: request structures without a request
+ * @flight: bytes under way
+ * @sched: those that wait
+ *
+ * But for @done and @busy: the virtqueue's lock.
+ */
+struct vhb_queue {
+	struct vhc_vq *vq;
+	struct vhb_dev *dev;
+	u64 *counter;
+	struct llist_head done;
+	bool busy;
+	struct list_head polled;
+	struct list_head idle;
+	u32 flight;
+	struct vhb_sched sched;
+};
+
+/**
+ * struct vhb_dev - an open device
+ * @dev: the core's part
+ * @disk: the named disk; NULL for a classic device
+ * @backend: its blocks: the disk's, or what SET_BACKEND set; NULL: none
+ * @own: the classic device's backend
+ * @serial: what GET_ID returns
+ * @wce: writes are done when the backing has them in its cache
+ * @classes: a request had a class: requests are scheduled from now on
+ * @seen: when a request of a class was met last, in jiffies; 0 never
+ * @bulk: work of the lower classes under way in all queues
+ * @waiting: queues that wait for @bulk to shrink
+ * @nr_queues: number of queues
+ * @queue: the queues
+ */
+struct vhb_dev {
+	struct vhc_dev *dev;
+	struct vhb_disk *disk;
+	struct vhb_backend *backend;
+	struct vhb_backend own;
+	char serial[VHOST_BLK_SERIAL_LEN];
+	bool wce;
+	bool classes;
+	unsigned long seen[VHB_CLASSES];
+	atomic64_t bulk;
+	DECLARE_BITMAP(waiting, VHOST_BLK_QUEUES_MAX);
+	u32 nr_queues;
+	struct vhb_queue queue[] __counted_by(nr_queues);
+};
+
+/* Pieces of memory that need no allocation. */
+#define VHB_INLINE_VECS	8
+
+/**
+ * struct vhb_req - a request under way
+ * @link: in a list of the queue or the scheduler
+ * @done: in the queue's @done
+ * @q: its queue
+ * @chain: how the guest knows it; without iovecs
+ * @status_addr: guest address of the status byte
+ * @sector: first sector
+ * @len: bytes of data
+ * @type: VIRTIO_BLK_T_*
+ * @class: for the scheduler
+ * @counted: it is part of the device's @bulk
+ * @error: how it ended: 0 or an errno
+ * @vec: pinned guest memory
+ * @nr_vec: pieces in it
+ * @max_vec: pieces that @vec has room for
+ * @bounce: what the backing reads or writes instead, if @vec is not aligned
+ * @nr_bounce: pieces in it
+ * @range: of DISCARD, WRITE_ZEROES, SECURE_ERASE
+ * @nr_range: how many
+ * @bio: for a block device
+ * @iocb: for a file
+ * @work: for what may have to wait
+ * @css: the I/O control group that pays for that
+ */
+struct vhb_req {
+	struct list_head link;
+	struct llist_node done;
+	struct vhb_queue *q;
+	struct vhc_chain chain;
+	u64 status_addr;
+	u64 sector;
+	u32 len;
+	u32 type;
+	enum vhb_class class;
+	bool counted;
+	int error;
+	struct bio_vec *vec;
+	u32 nr_vec;
+	u32 max_vec;
+	struct bio_vec *bounce;
+	u32 nr_bounce;
+	struct virtio_blk_discard_write_zeroes *range;
+	u32 nr_range;
+	union {
+		struct bio bio;
+		struct kiocb iocb;
+	};
+	struct work_struct work;
+	struct cgroup_subsys_state *css;
+	struct bio_vec inline_vec[VHB_INLINE_VECS];
+};
+
+static inline void vhb_count(struct vhb_queue *q, enum vhb_counter c)
+{
+	q->counter[c]++;
+}
+
+/* Does the guest's data go to the backing? */
+static inline bool vhb_is_write(const struct vhb_req *r)
+{
+	return r->type == VIRTIO_BLK_T_OUT;
+}
+
+/* backend.c */
+int vhb_backend_get(struct vhb_backend *b, int fd, u32 flags);
+void vhb_backend_put(struct vhb_backend *b);
+u64 vhb_backend_sectors(const struct vhb_backend *b);
+
+/* disk.c: named disks */
+int vhb_disk_init(const struct vhc_driver *drv);
+void vhb_disk_exit(void);
+long vhb_disk_control(unsigned int cmd, void __user *arg);
+void vhb_disk_opened(struct vhb_disk *disk, struct vhb_dev *user);
+void vhb_disk_closed(struct vhb_disk *disk);
+
+/* config.c: configuration space and the features that go with it */
+u64 vhb_config_features(const struct vhb_disk *disk);
+void vhb_config_get(struct vhc_dev *dev, u32 offset, void *buf, u32 len);
+int vhb_config_set(struct vhc_dev *dev, u32 offset, const void *buf, u32 len);
+
+/* queue.c: a turn, and memory of requests */
+enum vhc_verdict vhb_queue_run(struct vhc_vq *vq, unsigned int index, void *priv);
+void vhb_queue_init(struct vhb_queue *q, struct vhb_dev *dev, unsigned int index);
+void vhb_queue_free(struct vhb_queue *q);
+
+/* req.c: from a chain to a request and back */
+bool vhb_req_parse(struct vhb_req *r, const struct vhc_chain *c);
+void vhb_req_execute(struct vhb_req *r);
+void vhb_req_done(struct vhb_req *r, int error);
+int vhb_req_finish(struct vhb_req *r);
+void vhb_req_release(struct vhb_req *r);
+int vhb_req_init(void);
+void vhb_req_exit(void);
+void vhb_req_punt(struct vhb_req *r);
+
+/* bdev.c, file.c: the backings */
+void vhb_bdev_rw(struct vhb_req *r, bool fua);
+void vhb_bdev_flush(struct vhb_req *r);
+int vhb_bdev_ranges(struct vhb_req *r);
+void vhb_bdev_poll(struct vhb_queue *q);
+void vhb_file_rw(struct vhb_req *r, bool sync);
+int vhb_file_wait(struct vhb_req *r);
+
+/* sched.c: classes */
+void vhb_sched_init(struct vhb_sched *s);
+void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r);
+void vhb_sched_completed(struct vhb_queue *q, struct vhb_req *r);
+void vhb_sched_dispatch(struct vhb_queue *q);
+enum vhb_class vhb_sched_class(u32 ioprio);
+
+#endif /* VHOST_BLK_H */

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A queue's turn: take a batch of chains, make them requests, hand them to the
+ * backing, and complete those that are done. One publication and at most one
+ * interrupt for all that one look at the list of completions finds.
+ *
+ * Completions come in any context, from any CPU, and go to the queue's lockless
+ * list. Only the one that finds it empty wakes the worker, and not even that
+ * while the worker is in a turn: it looks at the list before it leaves.
+ */
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+
+#include "blk.h"
+
+/* Requests that one turn may take; others want the worker, too. */
+#define WEIGHT	256
+
+static struct vhb_req *get_req(struct vhb_queue *q)
+{
+	struct vhb_req *r = list_first_entry_or_null(&q->idle, struct vhb_req, link);
+
+	if (r) {
+		list_del_init(&r->link);
+		return r;
+	}
+	r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	if (!r)
+		return NULL;
+	INIT_LIST_HEAD(&r->link);
+	r->q = q;
+	return r;
+}
+
+/* Complete what is done. */
+static void reap(struct vhb_queue *q)
+{
+	struct llist_node *list = llist_del_all(&q->done);
+	struct vhb_req *r, *next;
+
+	if (!list)
+		return;
+	list = llist_reverse_order(list);
+	llist_for_each_entry_safe(r, next, list, done) {
+		if (unlikely(r->error == -EAGAIN)) {
+			vhb_req_punt(r);
+			continue;
+		}
+		/* It may be in the list of those to be polled. */
+		list_del_init(&r->link);
+		q->flight -= r->len;
+		vhb_sched_completed(q, r);
+		vhb_req_finish(r);
+		list_add(&r->link, &q->idle);
+	}
+	if (unlikely(READ_ONCE(q->dev->classes)))
+		vhb_sched_dispatch(q);
+	vhc_vq_publish(q->vq);
+}
+
+/* Make chains requests and execute them. Returns how many could be taken. */
+static unsigned int take(struct vhb_queue *q, const struct vhc_chain *c, unsigned int n)
+{
+	struct blk_plug plug;
+	unsigned int i;
+
+	blk_start_plug(&plug);
+	for (i = 0; i < n && q->flight < VHB_FLIGHT_MAX; i++, c++) {
+		struct vhb_req *r = get_req(q);
+		bool execute;
+
+		if (!r)
+			break;
+		execute = vhb_req_parse(r, c);
+		vhc_vq_keep(q->vq);
+		q->flight += r->len;
+		if (!execute)
+			vhb_req_done(r, r->error);
+		else if (likely(r->class == VHB_BE && !READ_ONCE(q->dev->classes)))
+			vhb_req_execute(r);
+		else
+			vhb_sched_submit(q, r);
+	}
+	blk_finish_plug(&plug);
+	return i;
+}
+
+/* What has been taken when there is no more to take, or enough. */
+static enum vhc_verdict take_all(struct vhb_queue *q)
+{
+	unsigned int taken = 0;
+
+	while (taken < WEIGHT) {
+		struct vhc_chain *c;
+		unsigned int ok;
+		int n;
+
+		if (q->flight >= VHB_FLIGHT_MAX)
+			return VHC_WAIT_BACKEND;
+		n = vhc_vq_fetch(q->vq, VHC_BATCH, &c);
+		if (n <= 0)
+			return n == -EAGAIN ? VHC_WAIT_ADDRESS : VHC_WAIT_GUEST;
+		ok = take(q, c, n);
+		if (ok < n)
+			vhc_vq_unfetch(q->vq, c + ok, n - ok);
+		reap(q);
+		/* A completion comes; without one there is no memory: try again. */
+		if (ok < n)
+			return q->flight ? VHC_WAIT_BACKEND : VHC_MORE;
+		taken += n;
+	}
+	return VHC_MORE;
+}
+
+/* A turn: run() of the driver. */
+enum vhc_verdict vhb_queue_run(struct vhc_vq *vq, unsigned int index, void *priv)
+{
+	struct vhb_queue *q = priv;
+	enum vhc_verdict verdict;
+
+	WRITE_ONCE(q->busy, true);
+	reap(q);
+	verdict = take_all(q);
+	if (unlikely(!list_empty(&q->polled))) {
+		vhb_bdev_poll(q);
+		verdict = VHC_MORE;
+	}
+	for (;;) {
+		WRITE_ONCE(q->busy, false);
+		/* Pairs with vhb_req_done(). */
+		smp_mb();
+		if (llist_empty(&q->done))
+			return verdict;
+		WRITE_ONCE(q->busy, true);
+		reap(q);
+	}
+}
+
+void vhb_queue_init(struct vhb_queue *q, struct vhb_dev *dev, unsigned int index)
+{
+	q->vq = vhc_dev_vq(dev->dev, index);
+	q->dev = dev;
+	q->counter = vhc_vq_counters(q->vq);
+	init_llist_head(&q->done);
+	INIT_LIST_HEAD(&q->polled);
+	INIT_LIST_HEAD(&q->idle);
+	vhb_sched_init(&q->sched);
+	vhc_vq_set_priv(q->vq, q);
+}
+
+/* Nothing is under way any more. */
+void vhb_queue_free(struct vhb_queue *q)
+{
+	struct vhb_req *r, *next;
+
+	list_for_each_entry_safe(r, next, &q->idle, link)
+		kfree(r);
+	INIT_LIST_HEAD(&q->idle);
+}

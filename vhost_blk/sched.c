@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fair queueing by class: what the guest writes into a request's ioprio field
+ * (real-time, best-effort, idle) decides how much of the backing's queue its
+ * class may fill. Nothing of this runs before a request of a device has a
+ * class other than best-effort.
+ *
+ * A device that is given 128 large writes serves the small read behind them
+ * last. So as long as a higher class is active, the lower ones share a budget
+ * of work under way; what exceeds it waits here, and takes turns by deficit
+ * round robin. There is always at least one request of theirs under way: no
+ * class starves, whatever the others do.
+ *
+ * Writes and flushes of a queue keep their order among themselves: when one of
+ * them waits, those after it wait behind it, in its list, whatever their class.
+ * Reads may pass them, as they may on any disk.
+ *
+ * The budget is the device's, the lists are the queue's; queues share an
+ * atomic counter and a bitmap of those that wait, and no lock.
+ */
+#include <linux/bitmap.h>
+#include <linux/ioprio.h>
+#include <linux/jiffies.h>
+
+#include "blk.h"
+
+/* Work of the lower classes under way while a higher one is active. */
+#define BUDGET		(512u << 10)
+
+/* What a request costs beside its bytes. */
+#define COST_FIXED	(12u << 10)
+
+/* A class that has had no request for so long is not active. */
+#define ACTIVE_FOR	HZ
+
+/* Bytes that a class may send on in one round. */
+static const u32 quantum[VHB_CLASSES] = {
+	[VHB_BE] = 256 << 10,
+	[VHB_IDLE] = 32 << 10,
+};
+
+/* The class that an ioprio of virtio-blk means. */
+enum vhb_class vhb_sched_class(u32 ioprio)
+{
+	switch (IOPRIO_PRIO_CLASS(ioprio & U16_MAX)) {
+	case IOPRIO_CLASS_RT:
+		return VHB_RT;
+	case IOPRIO_CLASS_IDLE:
+		return VHB_IDLE;
+	default:
+		return VHB_BE;
+	}
+}
+
+void vhb_sched_init(struct vhb_sched *s)
+{
+	unsigned int i;
+
+	memset(s, 0, sizeof(*s));
+	for (i = 0; i < VHB_CLASSES; i++)
+		INIT_LIST_HEAD(&s->wait[i]);
+	s->next = VHB_BE;
+}
+
+static u32 cost(const struct vhb_req *r)
+{
+	return r->len + COST_FIXED;
+}
+
+/* Must it keep its place among the others of its queue? */
+static bool is_ordered(const struct vhb_req *r)
+{
+	return r->type != VIRTIO_BLK_T_IN;
+}
+
+/* Is a higher class than @class active? */
+static bool is_limited(const struct vhb_dev *d, enum vhb_class class)
+{
+	unsigned int i;
+
+	for (i = 0; i < class; i++) {
+		if (d->seen[i] && time_before(jiffies, READ_ONCE(d->seen[i]) + ACTIVE_FOR))
+			return true;
+	}
+	return false;
+}
+
+static bool may_go(struct vhb_dev *d, const struct vhb_req *r)
+{
+	s64 used = atomic64_read(&d->bulk);
+
+	return !used || !is_limited(d, r->class) || used + cost(r) <= BUDGET;
+}
+
+static void go(struct vhb_queue *q, struct vhb_req *r)
+{
+	if (r->class != VHB_RT) {
+		r->counted = true;
+		atomic64_add(cost(r), &q->dev->bulk);
+	}
+	vhb_req_execute(r);
+}
+
+static void hold(struct vhb_queue *q, struct vhb_req *r)
+{
+	struct vhb_sched *s = &q->sched;
+	enum vhb_class class = r->class;
+
+	if (is_ordered(r)) {
+		if (s->writes++)
+			class = s->write_class;
+		else
+			s->write_class = class;
+	}
+	list_add_tail(&r->link, &s->wait[class]);
+	s->waiting++;
+	vhb_count(q, VHB_C_HELD);
+}
+
+/**
+ * vhb_sched_submit() - execute a request now, or when its class's turn comes
+ * @q: its queue, locked
+ * @r: the request
+ */
+void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r)
+{
+	struct vhb_sched *s = &q->sched;
+	struct vhb_dev *d = q->dev;
+
+	WRITE_ONCE(d->classes, true);
+	/* 0 stands for never. */
+	WRITE_ONCE(d->seen[r->class], jiffies | 1);
+	if ((is_ordered(r) && s->writes) ||
+	    (r->class != VHB_RT && (!list_empty(&s->wait[r->class]) || !may_go(d, r)))) {
+		hold(q, r);
+		vhb_sched_dispatch(q);
+		return;
+	}
+	go(q, r);
+}
+
+/* The next one to go, or NULL if that has to wait. */
+static struct vhb_req *pick(struct vhb_queue *q)
+{
+	struct vhb_sched *s = &q->sched;
+
+	for (;;) {
+		enum vhb_class class = s->next;
+		struct vhb_req *r = list_first_entry_or_null(&s->wait[class], struct vhb_req,
+							     link);
+
+		if (r && s->deficit[class] >= r->len) {
+			if (!may_go(q->dev, r))
+				return NULL;
+			s->deficit[class] -= r->len;
+			return r;
+		}
+		/* An empty list saves nothing up. */
+		s->deficit[class] = r ? s->deficit[class] + quantum[class] : 0;
+		s->next = class == VHB_BE ? VHB_IDLE : VHB_BE;
+	}
+}
+
+/* Give a turn to the next queue that waits, if there is something for it. */
+static void wake_next(struct vhb_queue *q)
+{
+	struct vhb_dev *d = q->dev;
+	unsigned int me = q - d->queue, i;
+
+	if (bitmap_empty(d->waiting, d->nr_queues) || atomic64_read(&d->bulk) >= BUDGET)
+		return;
+	i = find_next_bit_wrap(d->waiting, d->nr_queues, me + 1);
+	if (i < d->nr_queues && i != me)
+		vhc_vq_wake(d->queue[i].vq);
+}
+
+/**
+ * vhb_sched_dispatch() - execute what may go now
+ * @q: a queue, locked
+ */
+void vhb_sched_dispatch(struct vhb_queue *q)
+{
+	struct vhb_sched *s = &q->sched;
+	struct vhb_dev *d = q->dev;
+	bool broken = vhc_vq_is_broken(q->vq);
+	unsigned int me = q - d->queue;
+	struct vhb_req *r;
+
+	while (s->waiting) {
+		set_bit(me, d->waiting);
+		/* The bit first, then the budget: see vhb_sched_completed(). */
+		smp_mb__after_atomic();
+		r = pick(q);
+		if (!r)
+			break;
+		list_del_init(&r->link);
+		s->waiting--;
+		if (is_ordered(r))
+			s->writes--;
+		if (unlikely(broken))
+			vhb_req_done(r, -EIO);
+		else
+			go(q, r);
+	}
+	if (!s->waiting && test_bit(me, d->waiting))
+		clear_bit(me, d->waiting);
+	wake_next(q);
+}
+
+/**
+ * vhb_sched_completed() - a request is done
+ * @q: its queue, locked
+ * @r: the request
+ *
+ * vhb_sched_dispatch() follows.
+ */
+void vhb_sched_completed(struct vhb_queue *q, struct vhb_req *r)
+{
+	if (!r->counted)
+		return;
+	r->counted = false;
+	atomic64_sub(cost(r), &q->dev->bulk);
+	/*
+	 * The budget first, then the bits. Pairs with vhb_sched_dispatch():
+	 * either that sees the budget, or we see that it waits.
+	 */
+	smp_mb__after_atomic();
+}

@@ -16,7 +16,7 @@ MODULES := vhost_core vhost_net vhost_blk
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-		awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+		awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 modules: ## build the modules for the running kernel (or KDIR=...)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -47,6 +47,10 @@ fuzz: ## fuzz the ring and memory code on this machine until Ctrl-C (TARGET=fuzz
 	$(LAB)/setup.sh --host
 	$(MAKE) -C selftests/host fuzz $(if $(TARGET),TARGET=$(TARGET))
 
+fuzz-kernel: ## fuzz /dev/vhost-net on the debug kernel until Ctrl-C
+	$(LAB)/setup.sh
+	selftests/fuzz-kernel/forever.sh
+
 lint: ## sparse, checkpatch, clang-format, shellcheck, the compat rule
 	selftests/lint.sh
 
@@ -63,4 +67,4 @@ clean: ## remove what modules built here (the lab's cache stays)
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	if [ -e selftests/host/Makefile ]; then $(MAKE) -C selftests/host clean; fi
 
-.PHONY: help modules demo lab check check-host check-long bench fuzz lint install uninstall clean
+.PHONY: help modules demo lab check check-host check-long bench fuzz fuzz-kernel lint install uninstall clean

@@ -58,6 +58,10 @@ try HAVE_VIRTIO_NET_TUNNEL linux/virtio_net.h \
 try HAVE_TUN_WAKE_QUEUE linux/if_tun.h \
 	'__typeof__(tun_wake_queue) *probe_function;' "$@"
 
+# The handle of remote coverage: a struct, or a bare u64?
+try HAVE_KCOV_HANDLE_ID linux/types.h \
+	'int probe_size[sizeof(struct kcov_common_handle_id) + 1];' "$@"
+
 # Leave the file alone if nothing changed: everything depends on it.
 cmp -s "$new" "$out" 2>/dev/null || mv "$new" "$out"
 echo ok

@@ -17,6 +17,7 @@
 #include <linux/completion.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
+#include <linux/kcov.h>
 #include <linux/llist.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
@@ -72,6 +73,7 @@ struct vhc_work {
  * @id: as user space names it (c)
  * @nr_vqs: queues attached to it (d)
  * @started: the thread runs on the owner's mm
+ * @kcov: to whom a fuzzer's kernel accounts what is run here; else empty (c)
  */
 struct vhc_worker {
 	struct llist_head works;
@@ -81,6 +83,7 @@ struct vhc_worker {
 	u32 id;
 	u32 nr_vqs;
 	struct completion started;
+	struct kcov_common_handle_id kcov;
 };
 
 enum vhc_miss_state {

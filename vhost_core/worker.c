@@ -13,6 +13,7 @@
  */
 #include <linux/cgroup.h>
 #include <linux/export.h>
+#include <linux/kcov.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
@@ -47,7 +48,9 @@ static void run_all(struct vhc_worker *worker, struct llist_node *list)
 		 * its news seen.
 		 */
 		smp_mb__after_atomic();
+		kcov_remote_start_common(worker->kcov);
 		work->fn(work);
+		kcov_remote_stop();
 		cond_resched();
 	}
 }
@@ -207,6 +210,7 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	init_llist_head(&worker->works);
 	init_completion(&worker->started);
 	worker->dev = dev;
+	worker->kcov = kcov_common_handle();
 	err = add_worker(dev, worker);
 	if (err)
 		goto free;

@@ -29,7 +29,7 @@ build_modules() {
 build_user() {
 	local dir
 	make -C /src/tools/vhostctl --no-print-directory OUT=/build/out/tools
-	for dir in kernel clients bench; do
+	for dir in kernel clients bench fuzz-kernel; do
 		if [ -e "/src/selftests/$dir/Makefile" ]; then
 			mkdir -p "/build/out/$dir"
 			make -C "/src/selftests/$dir" -j"$(nproc)" --no-print-directory \

@@ -95,22 +95,33 @@ static void arm_limit(unsigned int seconds)
 	alarm(seconds);
 }
 
-static void wait_used(struct net *n, unsigned int want)
+/* Wait until there is a used buffer, of which @left are missing. */
+static void wait_used(struct net *n, unsigned int left)
 {
 	eventfd_t calls;
-	uint64_t tries = 0;
+	uint64_t tries;
 
-	while (gring_pending(&n->r) < want) {
-		if (n->o->wait == WAIT_YIELD) {
+	if (n->o->wait == WAIT_YIELD) {
+		for (tries = 0; tries < LIMIT_YIELDS; tries++) {
+			if (gring_pending(&n->r))
+				return;
 			sched_yield();
-			if (++tries < LIMIT_YIELDS)
-				continue;
-		} else if (!gring_call_enable(&n->r) ||
-			   !eventfd_read(n->r.call, &calls)) {
-			continue;
 		}
-		errx(1, "%s: %u of %u buffers came back", n->c->name,
-		     gring_pending(&n->r), want);
+	} else if (!gring_call_enable(&n->r) || !eventfd_read(n->r.call, &calls)) {
+		return;
+	}
+	errx(1, "%s: %u buffers did not come back", n->c->name, left);
+}
+
+/* Take back one of @left buffers. */
+static __always_inline void take(struct net *n, unsigned int left, __u32 *len, void **token)
+{
+	int ret;
+
+	while ((ret = gring_get(&n->r, len, token)) < 0) {
+		if (ret != -1)
+			errx(1, "bad used entry: %s", n->r.error);
+		wait_used(n, left);
 	}
 }
 
@@ -127,10 +138,8 @@ static void tx_burst(struct net *n, unsigned int burst)
 		seg.addr += n->stride;
 	}
 	gring_kick(&n->r);
-	wait_used(n, burst);
 	for (i = 0; i < burst; i++)
-		if (gring_get(&n->r, &len, &token) < 0)
-			errx(1, "bad used entry: %s", n->r.error);
+		take(n, burst - i, &len, &token);
 }
 
 /* What is sent arrives as it is; asked once, before anything is timed. */
@@ -196,14 +205,12 @@ static uint64_t rx_burst(struct net *n, unsigned int burst)
 		buf += n->stride;
 	}
 	gring_kick(&n->r);
-	wait_used(n, burst);
 	buf = n->buf;
 	for (i = 0; i < burst; i++) {
 		void *token;
 		__u32 len;
 
-		if (gring_get(&n->r, &len, &token) < 0)
-			errx(1, "bad used entry: %s", n->r.error);
+		take(n, burst - i, &len, &token);
 		if (len != HDR_LEN + n->c->len || token != buf)
 			errx(1, "%s: packet %u of %u: %u bytes", n->c->name, i, burst, len);
 		buf += n->stride;

@@ -56,15 +56,13 @@ static inline vring_ptr desc_at(const struct vring_dev *r, u16 pos)
 /* The two flags that say whose a descriptor is. */
 #define OWNER_FLAGS	(VRING_D_AVAIL | VRING_D_USED)
 
-/* How they are in a descriptor at @pos that is available, and used. */
+/*
+ * How they are in a descriptor at @pos that is available. In one that is used
+ * both are as the wrap counter.
+ */
 static inline u16 avail_flags(const struct vring_dev *r, u16 pos)
 {
 	return wrap_counter(r, pos) ? VRING_D_AVAIL : VRING_D_USED;
-}
-
-static inline u16 used_flags(const struct vring_dev *r, u16 pos)
-{
-	return wrap_counter(r, pos) ? OWNER_FLAGS : 0;
 }
 
 /* Say when we want kicks. */
@@ -129,19 +127,22 @@ static __always_inline bool scan(const struct vring_dev *r, u16 *pos, u16 stop)
 	u16 at = *pos;
 
 	while (at != stop) {
-		vring_ptr ptr = desc_at(r, at) + DESC_FLAGS;
+		const vring_ptr start = desc_at(r, at) + DESC_FLAGS;
 		const u16 want = avail_flags(r, at);
-		u16 end = at + min((u16)(stop - at), run_length(r, at));
+		const u16 n = min((u16)(stop - at), run_length(r, at));
+		const vring_ptr end = start + DESC_SIZE * n;
+		vring_ptr ptr;
 
-		for (; at != end; at++, ptr += DESC_SIZE) {
+		for (ptr = start; ptr != end; ptr += DESC_SIZE) {
 			u16 flags;
 
 			vring_get16(flags, ptr, fault);
 			if ((flags & OWNER_FLAGS) != want) {
-				*pos = at;
+				*pos = at + (ptr - start) / DESC_SIZE;
 				return true;
 			}
 		}
+		at += n;
 	}
 	*pos = at;
 	return true;
@@ -149,10 +150,10 @@ fault:
 	return false;
 }
 
-/* Inside a window: copy the descriptor at @pos. */
-#define copy_desc(r, s, pos, fault)					\
+/* Inside a window: copy the descriptor at @pos of @part, by @mask in a slot. */
+#define copy_desc(part, mask, s, pos, fault)				\
 	do {								\
-		const vring_ptr _desc = desc_at(r, pos);		\
+		const vring_ptr _desc = vring_at(part, DESC_SIZE * ((pos) & (mask))); \
 		u64 _word;						\
 									\
 		vring_get64((s)->addr, _desc, fault);			\
@@ -185,6 +186,10 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 	struct vring_chain *c = b->chain, *last = c + max, *strange = last;
 	struct vring_seg *s = b->seg, *first = s;
 	const struct vring_seg *room = s + VRING_SEG_MAX;
+	/* Copies, as stores to the batch might change these for all the compiler knows. */
+	const struct vring_seg *segs = s;
+	const struct vring_part desc = r->desc;
+	const u32 mask = r->num - 1;
 	/* What we have and the guest was not told of is not the guest's. */
 	const u16 limit = r->published + r->num;
 	u16 start = r->last_avail, at = start, seen = start;
@@ -194,6 +199,8 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 		return -VRING_E_FAULT;
 
 	for (; c < last; c++) {
+		u16 nr = 1;
+
 		if (at == seen) {
 			u32 more = min((u32)(last - c), (u32)(u16)(limit - at));
 
@@ -211,10 +218,11 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 			err = -VRING_E_SEGS;
 			break;
 		}
-		copy_desc(r, s, at, fault);
+		copy_desc(&desc, mask, s, at, fault);
 		at++;
 		while (unlikely(goes_on(s))) {
 			s++;
+			nr++;
 			if (s == room) {
 				err = -VRING_E_SEGS;
 				break;
@@ -223,7 +231,7 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 				err = -VRING_E_LOOP;
 				break;
 			}
-			copy_desc(r, s, at, fault);
+			copy_desc(&desc, mask, s, at, fault);
 			if (at == seen)
 				seen++;
 			at++;
@@ -233,8 +241,8 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 		c->id = s->next;
 		c->slots = at - start;
 		s++;
-		c->seg = first - b->seg;
-		c->nr_seg = s - first;
+		c->seg = first - segs;
+		c->nr_seg = nr;
 		if (unlikely(!vring_chain_simple(c, first)) && c < strange)
 			strange = c;
 		first = s;
@@ -242,7 +250,7 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 	}
 	vring_access_end();
 out:
-	b->nr_seg = first - b->seg;
+	b->nr_seg = first - segs;
 	*end = start;
 	*odd = strange - b->chain;
 	return c > b->chain ? c - b->chain : err;
@@ -284,25 +292,32 @@ int vring_packed_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int 
 static int store(struct vring_dev *r, bool publish)
 {
 	const struct vring_done *done = r->pend, *end = done + r->nr_pend;
-	u16 row = r->stored, at = row;
+	const struct vring_part part = r->desc;
+	const u32 num = r->num, mask = num - 1;
+	const u16 published = r->published;
+	/* Not cut to 16 bits at each step; a slot and its lap are the same. */
+	u32 row = r->stored, at = row;
 
 	if (!vring_access_begin(vring_at(&r->desc, 0), sizeof(u64)))
 		return -VRING_E_FAULT;
 	for (; done < end; done++) {
+		const u32 len = done->len;
 		vring_ptr desc;
-		u16 flags;
+		u32 flags;
 
 		at += done->slots;
 		if (vring_skip(r, done, end))
 			continue;
-		flags = used_flags(r, row) | (done->len ? VRING_D_WRITE : 0);
-		desc = desc_at(r, row);
-		if (row == r->published) {
+		flags = row & num ? 0 : OWNER_FLAGS;
+		if (len)
+			flags |= VRING_D_WRITE;
+		desc = vring_at(&part, DESC_SIZE * (row & mask));
+		if (unlikely((u16)row == published)) {
 			r->first_flags = flags;
-			vring_put32(done->len, desc + DESC_LEN, fault);
+			vring_put32(len, desc + DESC_LEN, fault);
 			vring_put16(done->id, desc + DESC_ID, fault);
 		} else {
-			vring_put64(done->len | (u64)done->id << 32 | (u64)flags << 48,
+			vring_put64(len | (u64)(done->id | flags << 16) << 32,
 				    desc + DESC_LEN, fault);
 		}
 		row = at;

@@ -176,6 +176,7 @@ static int add_chain(const struct bad_seg *seg, unsigned int nr)
 	struct gseg plain[16];
 	__u16 at, first;
 	unsigned int i;
+	bool hidden;
 	int id;
 
 	EXPECT(nr <= N(plain));
@@ -183,6 +184,7 @@ static int add_chain(const struct bad_seg *seg, unsigned int nr)
 		plain[i] = (struct gseg){ seg[i].addr, seg[i].len };
 	at = r->packed ? gpacked_slot(r->avail_idx) : r->free_head;
 	first = at;
+	hidden = r->packed && r->avail_idx == r->shown_idx;
 	id = gring_add(r, plain, nr, 0, NULL);
 	EXPECT(id >= 0);
 	for (i = 0; i < nr; i++) {
@@ -191,7 +193,7 @@ static int add_chain(const struct bad_seg *seg, unsigned int nr)
 			at = r->head[at].next;
 			continue;
 		}
-		if (r->nr_hidden == nr && at == first)
+		if (hidden && at == first)
 			r->hidden |= seg[i].flags;
 		else
 			r->pdesc[at].flags |= seg[i].flags;

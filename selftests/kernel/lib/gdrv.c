@@ -23,9 +23,9 @@ static void reset_packed(struct gring *r, __u16 pos)
 		r->head[i].next = i - 1;
 	}
 	r->free_head = r->num - 1;
+	r->avail_bits = gpacked_avail_bits(pos);
 	r->seen = pos;
 	r->nr_seen = 0;
-	r->nr_hidden = 0;
 	r->nr_shown = 0;
 }
 
@@ -165,8 +165,10 @@ unsigned int gring_stopped_base(struct gring *r)
 {
 	unsigned int pending = gring_pending(r);
 
-	return r->packed ? packed_base(r->seen, r->seen) :
-			   (__u16)(r->last_used + pending);
+	if (!r->packed)
+		return (__u16)(r->last_used + pending);
+	return pending ? packed_base(r->seen, r->seen) :
+			 packed_base(r->last_used, r->last_used);
 }
 
 int gring_attach(struct gring *r, struct vmm *v, unsigned int vq)

@@ -107,11 +107,10 @@ struct gring_head {
  * @shown_idx: the same as last published
  * @last_used: next used entry to read
  * @kicked_idx: split: available index at the last decision about a kick
- * @seen: packed: next used descriptor to look for; there are @nr_seen buffers
- *	from @last_used to here
- * @nr_seen: buffers
+ * @nr_seen: packed: used buffers from @last_used on that were looked at ahead
+ * @seen: packed: next used descriptor to look at, if there are any
+ * @avail_bits: packed: of descriptors that become available in this lap
  * @hidden: packed: flags of the first unpublished descriptor
- * @nr_hidden: packed: number of unpublished descriptors
  * @nr_shown: packed: published since the last decision about a kick
  * @batch: split, in order: buffers left of the batch
  * @batch_len: length that the batch's last buffer has
@@ -149,8 +148,8 @@ struct gring {
 	__u16 kicked_idx;
 	__u16 seen;
 	__u16 nr_seen;
+	__u16 avail_bits;
 	__u16 hidden;
-	__u16 nr_hidden;
 	unsigned int nr_shown;
 	__u16 batch;
 	__u32 batch_len;
@@ -286,7 +285,7 @@ static inline unsigned int gring_pending(struct gring *r)
  * Return: what gring_add() did, -1 if there is none, -2 if the device did
  * something that it may not do: see @error.
  */
-static inline int gring_get(struct gring *r, __u32 *len, void **token)
+static __always_inline int gring_get(struct gring *r, __u32 *len, void **token)
 {
 	return r->packed ? gpacked_get(r, len, token) : gsplit_get(r, len, token);
 }

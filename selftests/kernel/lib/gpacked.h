@@ -12,15 +12,17 @@ static inline __u16 gpacked_slot(__u16 pos)
 	return pos & ~GPACKED_WRAP;
 }
 
-/* @n descriptors further; @n is at most the ring's size. */
+/*
+ * @n descriptors further; @n is at most the ring's size. In a ring of 2^15 the
+ * carry turns the wrap counter by itself.
+ */
 static inline __u16 gpacked_forward(const struct gring *r, __u16 pos,
 				    unsigned int n)
 {
-	unsigned int slot = gpacked_slot(pos) + n;
-
-	if (slot >= r->num)
-		return ((pos ^ GPACKED_WRAP) & GPACKED_WRAP) | (slot - r->num);
-	return (pos & GPACKED_WRAP) | slot;
+	pos += n;
+	if (__builtin_expect(gpacked_slot(pos) >= r->num, 0))
+		pos = (pos - r->num) ^ GPACKED_WRAP;
+	return pos;
 }
 
 /* The two bits that make a descriptor available at @pos, and used. */
@@ -41,17 +43,22 @@ static inline __u16 gpacked_used_bits(__u16 pos)
 static inline void gpacked_put(struct gring *r, __u64 addr, __u32 len, __u16 id,
 			       __u16 flags)
 {
-	struct vring_packed_desc *d = &r->pdesc[gpacked_slot(r->avail_idx)];
+	const __u16 pos = r->avail_idx;
+	struct vring_packed_desc *d = &r->pdesc[gpacked_slot(pos)];
 
-	d->addr = addr;
-	d->len = len;
-	d->id = id;
-	flags ^= gpacked_avail_bits(r->avail_idx);
-	if (r->nr_hidden++)
+	flags ^= r->avail_bits;
+	if (pos != r->shown_idx)
 		d->flags = flags;
 	else
 		r->hidden = flags;
-	r->avail_idx = gpacked_forward(r, r->avail_idx, 1);
+	d->addr = addr;
+	d->len = len;
+	d->id = id;
+	r->avail_idx = pos + 1;
+	if (__builtin_expect(gpacked_slot(pos) + 1 == r->num, 0)) {
+		r->avail_idx = gpacked_forward(r, pos, 1);
+		r->avail_bits = gpacked_avail_bits(r->avail_idx);
+	}
 }
 
 /* A free id for a buffer of @n descriptors that begins here. */
@@ -66,7 +73,6 @@ static inline __u16 gpacked_take_id(struct gring *r, unsigned int n, __u32 room,
 	h->token = token;
 	h->room = room;
 	h->nr = n;
-	h->seen = false;
 	r->head[gpacked_slot(r->avail_idx)].id = id;
 	return id;
 }
@@ -93,13 +99,16 @@ static inline int gpacked_add(struct gring *r, const struct gseg *seg,
 /* Pairs with the device's barrier after loading the flags. */
 static inline void gpacked_publish(struct gring *r)
 {
-	if (!r->nr_hidden)
+	const __u16 from = r->shown_idx, to = r->avail_idx;
+
+	if (from == to)
 		return;
-	__atomic_store_n(&r->pdesc[gpacked_slot(r->shown_idx)].flags, r->hidden,
+	__atomic_store_n(&r->pdesc[gpacked_slot(from)].flags, r->hidden,
 			 __ATOMIC_RELEASE);
-	r->shown_idx = r->avail_idx;
-	r->nr_shown += r->nr_hidden;
-	r->nr_hidden = 0;
+	r->nr_shown += gpacked_slot(to) - gpacked_slot(from);
+	if ((from ^ to) & GPACKED_WRAP)
+		r->nr_shown += r->num;
+	r->shown_idx = to;
 }
 
 static inline bool gpacked_want_kick(struct gring *r)
@@ -125,80 +134,138 @@ static inline bool gpacked_want_kick(struct gring *r)
 	return n > 0xffff || gring_passed(event, pos, pos - n);
 }
 
+/* Are these the flags of a used descriptor at @pos? */
+static inline bool gpacked_flags_used(__u16 flags, __u16 pos)
+{
+	return !((flags ^ gpacked_used_bits(pos)) & (GPACKED_AVAIL | GPACKED_USED));
+}
+
 static inline bool gpacked_is_used(const struct gring *r, __u16 pos)
 {
-	__u16 flags = __atomic_load_n(&r->pdesc[gpacked_slot(pos)].flags,
-				      __ATOMIC_ACQUIRE);
-
-	return (flags & (GPACKED_AVAIL | GPACKED_USED)) == gpacked_used_bits(pos);
+	return gpacked_flags_used(__atomic_load_n(&r->pdesc[gpacked_slot(pos)].flags,
+						  __ATOMIC_ACQUIRE), pos);
 }
 
-/* A batch of buffers that begins at @seen, up to that with @id. */
-static inline const char *gpacked_batch(struct gring *r, __u16 id)
+/*
+ * The used entry at @pos: its buffer's id and length, or -1 if there is none, -2
+ * if there may be none like that.
+ */
+static inline int gpacked_entry(struct gring *r, __u16 pos, __u32 *written)
 {
-	struct gring_head *h;
-	__u16 at;
+	const struct vring_packed_desc *d = &r->pdesc[gpacked_slot(pos)];
+	__u16 flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
+	const struct gring_head *h;
+	__u32 len;
+	__u16 id;
 
-	for (;;) {
-		at = r->head[gpacked_slot(r->seen)].id;
-		h = &r->head[at];
-		/* Round the ring, or behind the last one. */
-		if (!h->nr || h->seen)
-			return "used_order";
-		h->seen = true;
-		r->seen = gpacked_forward(r, r->seen, h->nr);
-		r->nr_seen++;
-		if (at == id)
-			return NULL;
-		if (h->room)
-			return "used_hole";
-		h->len = 0;
+	if (!gpacked_flags_used(flags, pos))
+		return -1;
+	id = d->id;
+	len = d->len;
+	h = &r->head[id];
+	if (id >= r->num || !h->nr || h->seen) {
+		r->error = "used_id";
+		return -2;
 	}
-}
-
-/* Used descriptors that came since we looked last. */
-static inline unsigned int gpacked_pending(struct gring *r)
-{
-	while (!r->error && gpacked_is_used(r, r->seen)) {
-		const struct vring_packed_desc *d = &r->pdesc[gpacked_slot(r->seen)];
-		__u16 id = d->id, flags = d->flags;
-		struct gring_head *h = &r->head[id];
-		__u32 len = d->len;
-
-		if (id >= r->num || !h->nr || h->seen) {
-			r->error = "used_id";
-			break;
-		}
+	if (len) {
 		/* Linux takes the length as it is, so it has to be right anyway. */
 		if (len > h->room)
 			r->error = "used_len";
-		else if (len && !(flags & VRING_DESC_F_WRITE))
+		else if (!(flags & VRING_DESC_F_WRITE))
 			r->error = "used_flag";
-		h->len = len;
 		if (r->error)
-			break;
-		if (!r->in_order)
-			r->head[gpacked_slot(r->seen)].id = id;
-		r->error = gpacked_batch(r, id);
+			return -2;
 	}
+	*written = len;
+	return id;
+}
+
+/*
+ * Buffers that are used according to the entry at @seen, which has @id: with
+ * IN_ORDER all from there up to that one.
+ */
+static inline const char *gpacked_batch(struct gring *r, __u16 id, __u32 len)
+{
+	struct gring_head *head = r->head;
+	__u16 pos = r->seen, n = r->nr_seen;
+	const char *error = NULL;
+
+	if (!r->in_order)
+		head[gpacked_slot(pos)].id = id;
+	for (;;) {
+		const __u16 at = head[gpacked_slot(pos)].id;
+		struct gring_head *h = &head[at];
+
+		/* Round the ring, or behind the last one. */
+		if (!h->nr || h->seen) {
+			error = "used_order";
+			break;
+		}
+		h->seen = true;
+		pos = gpacked_forward(r, pos, h->nr);
+		n++;
+		if (at == id) {
+			h->len = len;
+			break;
+		}
+		if (h->room) {
+			error = "used_hole";
+			break;
+		}
+		h->len = 0;
+	}
+	r->seen = pos;
+	r->nr_seen = n;
+	return error;
+}
+
+/* The next used entry, ahead of those that are to be taken. Is there one? */
+static inline bool gpacked_look(struct gring *r)
+{
+	__u32 len;
+	int id;
+
+	if (!r->nr_seen)
+		r->seen = r->last_used;
+	id = gpacked_entry(r, r->seen, &len);
+	if (id < 0)
+		return false;
+	r->error = gpacked_batch(r, id, len);
+	return !r->error;
+}
+
+/* Used buffers, those included that came since we looked last. */
+static inline unsigned int gpacked_pending(struct gring *r)
+{
+	while (!r->error && gpacked_look(r))
+		;
 	return r->nr_seen + !!r->error;
 }
 
-static inline int gpacked_get(struct gring *r, __u32 *len, void **token)
+static __always_inline int gpacked_get(struct gring *r, __u32 *len, void **token)
 {
+	const __u16 pos = r->last_used;
 	struct gring_head *h;
-	__u16 id;
+	int id;
 
-	if (r->error || (!r->nr_seen && !gpacked_pending(r)))
-		return r->error ? -2 : -1;
 	if (r->error)
 		return -2;
-	id = r->head[gpacked_slot(r->last_used)].id;
-	h = &r->head[id];
-	*len = h->len;
+	if (!r->nr_seen && !r->in_order) {
+		id = gpacked_entry(r, pos, len);
+		if (id < 0)
+			return id;
+		h = &r->head[id];
+	} else {
+		if (!r->nr_seen && !gpacked_look(r))
+			return r->error ? -2 : -1;
+		id = r->head[gpacked_slot(pos)].id;
+		h = &r->head[id];
+		*len = h->len;
+		h->seen = false;
+		r->nr_seen--;
+	}
 	*token = h->token;
-	r->last_used = gpacked_forward(r, r->last_used, h->nr);
-	r->nr_seen--;
+	r->last_used = gpacked_forward(r, pos, h->nr);
 	r->nr_free += h->nr;
 	h->nr = 0;
 	h->next = r->free_head;

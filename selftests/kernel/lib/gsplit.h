@@ -33,8 +33,8 @@ static inline int gsplit_add(struct gring *r, const struct gseg *seg,
 		d->len = seg[i].len;
 		d->flags = (i >= out ? VRING_DESC_F_WRITE : 0) |
 			   (i + 1 < n ? VRING_DESC_F_NEXT : 0);
-		d->next = r->head[at].next;
-		at = d->next;
+		at = r->head[at].next;
+		d->next = at;
 		if (i >= out)
 			room += seg[i].len;
 	}
@@ -112,7 +112,7 @@ static inline unsigned int gsplit_batch(struct gring *r, __u16 at, __u32 id,
 	return 0;
 }
 
-static inline int gsplit_get(struct gring *r, __u32 *len, void **token)
+static __always_inline int gsplit_get(struct gring *r, __u32 *len, void **token)
 {
 	unsigned int pending = gsplit_pending(r);
 	const struct vring_used_elem *e;

@@ -14,7 +14,7 @@
 
 #define ADD_FLAGS							\
 	(VHOST_BLK_F_RDONLY | VHOST_BLK_F_WORKER_PER_QUEUE |		\
-	 VHOST_BLK_F_POLL | VHOST_BLK_F_BUFFERED)
+	 VHOST_BLK_F_POLL | VHOST_BLK_F_BUFFERED | VHOST_BLK_F_SPLIT)
 
 /* Nobody tells us that a backing has been resized: we look. */
 #define WATCH_INTERVAL	HZ

@@ -131,6 +131,8 @@ static int open(struct vhc_dev *dev)
 	d->backend = &disk->backend;
 	memcpy(d->serial, disk->serial, sizeof(d->serial));
 	vhc_dev_offer(dev, vhb_config_features(disk));
+	if (disk->flags & VHOST_BLK_F_SPLIT)
+		vhc_dev_withhold(dev, BIT_ULL(VIRTIO_F_RING_PACKED));
 	if (disk->flags & VHOST_BLK_F_WORKER_PER_QUEUE)
 		vhc_dev_want_worker_per_queue(dev);
 	vhb_disk_opened(disk, d);

@@ -34,6 +34,17 @@ void vhc_dev_offer(struct vhc_dev *dev, u64 features)
 VHC_EXPORT(vhc_dev_offer);
 
 /**
+ * vhc_dev_withhold() - do not offer features, in the driver's open()
+ * @dev: the device
+ * @features: bits 0 to 63
+ */
+void vhc_dev_withhold(struct vhc_dev *dev, u64 features)
+{
+	dev->offered[0] &= ~features;
+}
+VHC_EXPORT(vhc_dev_withhold);
+
+/**
  * vhc_dev_want_worker_per_queue() - as the module parameter, for one device
  * @dev: the device, in open()
  */

@@ -180,6 +180,7 @@ void *vhc_dev_priv(const struct vhc_dev *dev);
 struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index);
 bool vhc_dev_has_feature(const struct vhc_dev *dev, unsigned int bit);
 void vhc_dev_offer(struct vhc_dev *dev, u64 features);
+void vhc_dev_withhold(struct vhc_dev *dev, u64 features);
 void vhc_dev_want_worker_per_queue(struct vhc_dev *dev);
 void *vhc_dev_object(const struct vhc_dev *dev);
 unsigned int vhc_dev_nr_vqs(const struct vhc_dev *dev);

@@ -67,6 +67,8 @@ static int parse_add(struct vhost_blk_add *a, const char **path, int argc, char 
 			a->flags |= VHOST_BLK_F_RDONLY;
 		} else if (!strcmp(word, "poll")) {
 			a->flags |= VHOST_BLK_F_POLL;
+		} else if (!strcmp(word, "split")) {
+			a->flags |= VHOST_BLK_F_SPLIT;
 		} else if (!strcmp(word, "buffered")) {
 			a->flags |= VHOST_BLK_F_BUFFERED;
 		} else if (!value) {

@@ -14,7 +14,7 @@ static const char usage_text[] =
 	"Usage: vhostctl [-j [-p]] OBJECT [COMMAND] [ARGUMENT...]\n"
 	"  blk [show [NAME]]\n"
 	"  blk add NAME path FILE [queues N] [serial TEXT] [ro] [poll] [buffered]\n"
-	"          [worker device|queue]\n"
+	"          [split] [worker device|queue]\n"
 	"  blk del NAME\n";
 
 /* Says what is wrong, and returns @code. */

@@ -41,6 +41,12 @@
 /* Files: go through the page cache, though the file could do without. */
 #define VHOST_BLK_F_BUFFERED		(1u << 3)
 
+/*
+ * Offer split rings only. QEMU's vhost-vdpa-device-pci passes on what a disk
+ * offers, so a guest that can use packed rings does.
+ */
+#define VHOST_BLK_F_SPLIT		(1u << 4)
+
 /**
  * struct vhost_blk_add - a new disk
  * @name: its name; not "control", "." or ".."

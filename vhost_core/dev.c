@@ -9,7 +9,6 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 
 #include "internal.h"
 
@@ -443,7 +442,7 @@ struct vhc_registration *vhc_register(const struct vhc_driver *drv)
 	reg->fops = fops_template;
 	reg->fops.owner = drv->owner;
 	reg->misc.minor = drv->minor;
-	reg->misc.name = kbasename(drv->node);
+	reg->misc.name = drv->node;
 	reg->misc.nodename = drv->node;
 	reg->misc.fops = &reg->fops;
 	err = misc_register(&reg->misc);

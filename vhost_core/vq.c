@@ -865,8 +865,6 @@ int vhc_vq_publish(struct vhc_vq *vq)
 	u16 first = vq->ring.published;
 	int n, err;
 
-	if (unlikely(vq->state == VHC_VQ_BROKEN))
-		return -EPROTO;
 	n = RING(vq, publish);
 	if (n <= 0)
 		return n ? ring_error(vq, n) : 0;

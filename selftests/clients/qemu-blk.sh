@@ -81,9 +81,10 @@ file_systems() {
 # is synced, whose sum is told.
 load() {
 	# shellcheck disable=SC2016 # the guest's shell expands it
-	local script='i=0; while [ $i -lt 60 ]; do busybox dd if=/dev/urandom of=$1/f$((i % 20)) bs=3k count=$((i % 7 + 1)) 2>/dev/null; busybox mv $1/f$((i % 20)) $1/g$((i % 10)); [ $((i % 8)) -gt 0 ] || busybox rm -f $1/g*; i=$((i + 1)); done'
+	local script='i=0; while [ $i -lt 30 ]; do busybox dd if=/dev/urandom of=$1/f$((i % 20)) bs=3k count=$((i % 7 + 1)) 2>/dev/null; busybox mv $1/f$((i % 20)) $1/g$((i % 10)); [ $((i % 8)) -gt 0 ] || busybox rm -f $1/g*; i=$((i + 1)); done'
 	guest a "echo '$script' >/t/load" || return
-	guest a "sh /t/load /t/$file & sh /t/load /t/$ram; wait" || return
+	guest_tell a "sh /t/load /t/$file & sh /t/load /t/$ram; wait"
+	guest_reply a 500 || return
 	guest a "busybox dd if=/dev/urandom of=/t/$file/synced bs=64k count=32 conv=fsync 2>/dev/null && busybox sync && sha256sum /t/$file/synced" || return
 	sum_file=${reply%% *}
 	guest a "busybox dd if=/dev/urandom of=/t/$ram/synced bs=64k count=32 conv=fsync 2>/dev/null && busybox sync && sha256sum /t/$ram/synced" || return

@@ -533,6 +533,21 @@ static int insmod(const char *name)
 	return ret;
 }
 
+/* vhost_blk uses vhost_core as well. */
+static int unload_all(void)
+{
+	int err = rmmod("vhost_blk");
+
+	EXPECT(!err || err == -ENOENT);
+	EXPECT(test_until(!rmmod("vhost_net"), WAIT_MS));
+	return rmmod("vhost_core");
+}
+
+static int load_all(void)
+{
+	return insmod("vhost_core") ?: insmod("vhost_net") ?: insmod("vhost_blk");
+}
+
 static bool in_file(const char *path, const char *text)
 {
 	char line[256];
@@ -572,18 +587,18 @@ static void rmmod_after(void)
 		vnet_rx_post(&n, 50);
 		vnet_tx_check(&n, 0, 20, 1514);
 		vnet_stop(&n);
-		EXPECT(test_until(!rmmod("vhost_net"), WAIT_MS));
-		err = rmmod("vhost_core");
+		err = unload_all();
 		clean = access("/dev/vhost-net", F_OK) &&
 			access("/sys/module/vhost_net", F_OK) &&
 			access("/sys/module/vhost_core", F_OK) &&
 			access("/sys/kernel/debug/vhost", F_OK) &&
+			access("/sys/class/vhost-blk", F_OK) &&
 			!in_file("/proc/misc", "vhost-net") &&
+			!in_file("/proc/misc", "vhost-blk") &&
+			!in_file("/proc/devices", "vhost-blk") &&
 			!test_threads("vhost-");
-		if (!err)
-			OK(insmod("vhost_core"));
-		OK(insmod("vhost_net"));
 		OK(err);
+		OK(load_all());
 		EXPECT(clean);
 	}
 	vnet_start(&n, NULL);
@@ -600,9 +615,8 @@ static void rmmod_leaves_no_memory(void)
 	for (i = 0; i < 20; i++) {
 		if (i == 10)
 			before = kernel_memory();
-		EXPECT(test_until(!rmmod("vhost_net"), WAIT_MS));
-		OK(rmmod("vhost_core"));
-		if (insmod("vhost_core") || insmod("vhost_net"))
+		OK(unload_all());
+		if (load_all())
 			test_skip("the modules cannot be loaded again from here");
 	}
 	if (!test_until(kernel_memory() - before < 200, 5000))

@@ -1,5 +1,5 @@
 # The plot of burst.sh: kernel, data and out are set by it.
-set terminal svg size 900,420 font "sans,12" background "white"
+set terminal svg size 900,420 font "sans,12" noenhanced background "white"
 set output out
 set multiplot layout 1,2 title "Instructions a packet by burst, kernel ".kernel
 set logscale x 2

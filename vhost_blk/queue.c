@@ -120,6 +120,9 @@ enum vhc_verdict vhb_queue_run(struct vhc_vq *vq, unsigned int index, void *priv
 
 	WRITE_ONCE(q->busy, true);
 	reap(q);
+	/* Another queue left room for them, or this one is broken. */
+	if (unlikely(q->sched.waiting))
+		vhb_sched_dispatch(q);
 	verdict = take_all(q);
 	if (unlikely(!list_empty(&q->polled))) {
 		vhb_bdev_poll(q);

@@ -520,6 +520,48 @@ static void classes(void)
 	EXPECT(rejected("held") > 0);
 }
 
+/*
+ * Two queues that share the budget of the lower class: whoever waits goes on
+ * when the other one leaves room, also when it has nothing under way itself.
+ */
+static void classes_on_two_queues(void)
+{
+	struct vreq *r[2][12], *rt;
+	unsigned int i, q;
+
+	vblk_up(&d, NULL, 2, VHOST_BLK_F_WORKER_PER_QUEUE);
+	rt = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512);
+	rt->hdr->ioprio = 1 << 13;
+	EXPECT_EQ(vblk_do(&d, rt), 0);
+	for (i = 0; i < N(r[0]); i++) {
+		for (q = 0; q < 2; q++) {
+			r[q][i] = vblk_req(&d, VIRTIO_BLK_T_OUT, 512 * i, 262144);
+			vblk_submit(&d, q, r[q][i]);
+		}
+	}
+	for (i = 0; i < N(r[0]); i++) {
+		for (q = 0; q < 2; q++)
+			EXPECT_EQ(vblk_wait(&d, q, r[q][i]), 0);
+	}
+	EXPECT(rejected("held") > 0);
+}
+
+/* Reset and closed while requests wait for their turn: nothing hangs. */
+static void reset_with_held(void)
+{
+	unsigned int i;
+	struct vreq *r;
+
+	vblk_up(&d, NULL, 1, 0);
+	for (i = 0; i < 16; i++) {
+		r = vblk_req(&d, VIRTIO_BLK_T_OUT, 512 * i, 262144);
+		r->hdr->ioprio = (i ? 3 : 1) << 13;
+		vblk_submit(&d, 0, r);
+	}
+	OK(vblk_status(&d, 0));
+	OK(vblk_status(&d, 3));
+}
+
 /* ---- bad requests ------------------------------------------------------------------- */
 
 static void blk_no_status(void)
@@ -799,6 +841,8 @@ static const struct test tests[] = {
 	TEST_ONCE(write_zeroes),
 	TEST_ONCE(write_zeroes_bdev),
 	TEST_ONCE(classes),
+	TEST_ONCE(classes_on_two_queues),
+	TEST_ONCE(reset_with_held),
 	TEST_ONCE(blk_no_status),
 	TEST_ONCE(blk_short),
 	TEST_ONCE(blk_length),

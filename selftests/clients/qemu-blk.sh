@@ -28,7 +28,7 @@ end_disks() {
 	umount "$tmp/mnt" 2>/dev/null || true
 	"$ctl" blk del file0 2>/dev/null || true
 	"$ctl" blk del ram0 2>/dev/null || true
-	modprobe -r brd 2>/dev/null || true
+	modprobe -r loop brd 2>/dev/null || true
 	(exit "$status")
 	end_test
 }
@@ -36,7 +36,7 @@ trap end_disks EXIT
 
 disks() {
 	truncate -s "${MIB}M" "$tmp/file"
-	modprobe brd rd_nr=1 rd_size=$((MIB << 10)) &&
+	modprobe loop && modprobe brd rd_nr=1 rd_size=$((MIB << 10)) &&
 		"$ctl" blk add file0 path "$tmp/file" queues 2 serial FILE-0 worker queue split &&
 		"$ctl" blk add ram0 path /dev/ram0 queues 2 serial RAM-0
 }
@@ -111,20 +111,22 @@ grown() {
 	guest a "cat /sys/block/$file/size" && [ "${reply%%$'\n'*}" -eq $((MIB << 12)) ]
 }
 
-# In the middle of writing.
+# In the middle of writing: sync has the page cache written while it fills.
 power_cut() {
-	guest_tell a "sh /t/load /t/$file & sh /t/load /t/$ram"
-	until_true 20 writing || return
+	guest_tell a "sh /t/load /t/$file & sh /t/load /t/$ram & while busybox sync; do :; done"
+	why="the guest does not write"
+	until_true 60 writing || return
 	kill -KILL "${m_pid[a]}"
 	wait "${m_pid[a]}" 2>/dev/null || true
-	until_true 20 closed
+	why="the disks stay open"
+	until_true 60 closed
 }
 
 # shellcheck disable=SC2317 # until_true calls it
 writing() {
 	local now
 	now=$(awk '$1 == "writes" { n += $2 } END { print n }' "/sys/kernel/debug/vhost/${m_pid[a]}"-blk-*/vq*)
-	[ "$now" -gt "${written:=$((now + 20))}" ]
+	[ "$now" -ge "${written:=$((now + 20))}" ]
 }
 
 # shellcheck disable=SC2317 # until_true calls it

@@ -186,8 +186,15 @@ watch_vm() { # pid, directory
 	done
 }
 
+# A fault of QEMU's multi-threaded TCG, seen once in some hundred boots: a CPU
+# still runs the breakpoint that the kernel used to patch an instruction and has
+# taken out again. Before the first test that says nothing about what is tested.
+emulator_fault() { # directory
+	[ ! -e "$1/current" ] && grep -q 'Oops: int3: ' "$1/serial.log"
+}
+
 run_group() {
-	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher
+	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher faults=0
 	local p f s
 	shift
 	pending=("$@")
@@ -238,7 +245,10 @@ run_group() {
 				left+=("$i")
 			fi
 		done
-		if [ "${#left[@]}" -eq "${#pending[@]}" ] || { [ "$boot" -ge 6 ] && [ "${#left[@]}" -gt 0 ]; }; then
+		if [ "$faults" -eq 0 ] && emulator_fault "$dir"; then
+			faults=1
+			echo "boot  $group again: the emulator ran an instruction that was no longer there"
+		elif [ "${#left[@]}" -eq "${#pending[@]}" ] || { [ "$boot" -ge 6 ] && [ "${#left[@]}" -gt 0 ]; }; then
 			for i in "${left[@]}"; do
 				echo "FAIL  $(full_name "$i"): not run, the machine does not get there (status $status)"
 				count 0 1 0

@@ -25,7 +25,7 @@ demo: ## a QEMU guest talks to its host through our modules, in a throw-away VM
 	$(LAB)/build.sh $(KERNEL)
 	$(LAB)/vm.sh -k $(KERNEL) --mem 6144 --timeout 1800 --modules ours /src/selftests/clients/demo.sh
 
-lab: ## a shell in a throw-away VM with the modules loaded (KERNEL=6.12 or 7.2)
+lab: ## a shell in a throw-away VM with the modules loaded (KERNEL=6.12, 7.2 or debug)
 	$(LAB)/build.sh $(KERNEL)
 	$(LAB)/vm.sh -k $(KERNEL) --mem 4096 --timeout 0 --modules ours --shell
 
@@ -36,7 +36,7 @@ check-host: ## only the tests that need neither VM nor root: seconds
 	$(LAB)/setup.sh --host
 	$(LAB)/check.sh --only host '$(T)'
 
-check-long: ## the tests that take long: stress, soak, debug kernel
+check-long: ## the tests that take long: stress, soak
 	$(LAB)/check.sh --only long612,k72all '$(T)'
 
 bench: ## cost in instructions a packet, ours against in-tree (docs/performance.md)

@@ -1,11 +1,12 @@
 #!/bin/bash
 # The part of build.sh that runs inside the root: sources at /src, work and
-# products at /build. build-inside.sh RELEASE modules|user|all [VARIABLE=VALUE...]
+# products at /build. build-inside.sh RELEASE HEADERS modules|user|all [VARIABLE=VALUE...]
 set -euo pipefail
 
 release=$1
-what=$2
-vars=("${@:3}")
+headers=$2
+what=$3
+vars=("${@:4}")
 
 build_modules() {
 	if [ ! -e /src/Kbuild ]; then
@@ -19,7 +20,7 @@ build_modules() {
 		--exclude='/*' \
 		--exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' \
 		/src/ /build/obj/
-	make -C "/usr/lib/modules/$release/build" M=/build/obj -j"$(nproc)" \
+	make -C "$headers" M=/build/obj -j"$(nproc)" \
 		"${vars[@]}" modules
 	# Objects of modules that no longer exist must not reach the lab.
 	rm -f /build/out/*.ko

@@ -29,12 +29,14 @@ done
 dir=$(lab_build_dir "$kernel")$variant
 [ "$what" != print ] || { echo "$dir/out"; exit 0; }
 
-"$LAB_DIR/setup.sh"
+"$LAB_DIR/setup.sh" --kernel "$kernel"
 lab_become_root "$@"
 release=$(lab_release "$kernel")
+headers=/usr/lib/modules/$release/build
+[ "$kernel" != debug ] || headers=/opt/lab/debug/linux
 mkdir -p "$dir/obj" "$dir/out"
 exec 9>"$dir/lock"
 flock 9
 
 lab_in_root "$dir" /bin/bash /src/selftests/lab/build-inside.sh \
-	"$release" "$what" "${vars[@]}" 9>&-
+	"$release" "$headers" "$what" "${vars[@]}" 9>&-

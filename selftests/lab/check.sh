@@ -194,11 +194,13 @@ emulator_fault() { # directory
 }
 
 run_group() {
-	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher faults=0
+	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher slow
+	local faults=0
 	local p f s
 	shift
 	pending=("$@")
 	kernel=$(option "$group" kernel 6.12)
+	slow=$(option "$group" slow 1)
 	if ! build_for "$kernel"; then
 		for i in "${pending[@]}"; do
 			printf 'FAIL  %s: the build for %s failed\n' "$(full_name "$i")" "$kernel"
@@ -213,13 +215,14 @@ run_group() {
 		mkdir "$dir"
 		limit=180
 		for i in "${pending[@]}"; do
-			printf '%s\t%s\t%s\n' "${t_name[i]}" "${t_timeout[i]}" "${t_command[i]}"
-			limit=$((limit + t_timeout[i] + 60))
+			printf '%s\t%s\t%s\n' "${t_name[i]}" "$((slow * t_timeout[i]))" "${t_command[i]}"
+			limit=$((limit + slow * t_timeout[i] + 60))
 		done >"$dir/plan"
 		echo "boot  $group (kernel $kernel, $(option "$group" modules ours) modules, ${#pending[@]} tests)"
 		local vm=("$LAB_DIR/vm.sh" -k "$kernel" --timeout "$limit" --out "$dir" --log "$dir/serial.log"
 			--smp "$(option "$group" smp 2)" --mem "$(option "$group" mem 2048)"
-			--modules "$(option "$group" modules ours)" --append "$(option "$group" append '')" --env "LAB_GROUP=$group")
+			--modules "$(option "$group" modules ours)" --append "$(option "$group" append '')" --env "LAB_GROUP=$group"
+			--env "TEST_SLOW=$slow")
 		[ "$(option "$group" clock '')" != icount ] || vm+=(--icount)
 		"${vm[@]}" /src/selftests/lab/runtests.sh /out/plan /out &
 		child=$!
@@ -282,7 +285,7 @@ for group in "${groups[@]}"; do
 	if [ "$(option "$group" on lab)" = host ]; then
 		"$LAB_DIR/setup.sh" --host
 	else
-		"$LAB_DIR/setup.sh"
+		"$LAB_DIR/setup.sh" --kernel "$(option "$group" kernel 6.12)"
 	fi
 	case $(option "$group" on lab) in
 	host | root)

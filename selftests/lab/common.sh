@@ -14,8 +14,12 @@ export LAB_DIR LAB_REPO LAB_CACHE
 # root; nothing else does.
 LAB_RECIPE=("$LAB_DIR/root.packages" "$LAB_DIR/root-build.sh" "$LAB_DIR/root-install.sh")
 
-# The kernels that KERNEL= accepts. The root holds all of them.
+# The kernels that KERNEL= accepts, which the root holds; and "debug", which
+# debug-kernel.sh builds when it is wanted.
 LAB_KERNELS=(6.12 7.2)
+
+# What makes the debug kernel what it is, beside its source and the compiler.
+LAB_DEBUG_RECIPE=("$LAB_DIR/debug.config" "$LAB_DIR/debug-inside.sh")
 
 say()  { printf '%s: %s\n' "$LAB_SELF" "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -42,11 +46,28 @@ lab_root() {
 	printf '%s/root-%s\n' "$LAB_CACHE" "$(lab_root_key)"
 }
 
-# Full release (uname -r) of a kernel series, "6.12" -> "6.12.1+deb13-amd64".
+# Path of the debug kernel, named by the hash of all that makes it; it may not
+# exist yet. The root does: its source and compiler are taken.
+lab_debug_kernel() {
+	local root
+	root=$(lab_root)
+	printf '%s/debug-%s\n' "$LAB_CACHE" "$(cat "${LAB_DEBUG_RECIPE[@]}" \
+		"$root/opt/lab/linux-source/version" "$root/opt/lab/compiler" | sha256sum | cut -c1-16)"
+}
+
+# Where the files "release" and "vmlinux" of a kernel are.
+lab_kernel_dir() {
+	case $1 in
+	debug) lab_debug_kernel ;;
+	*) printf '%s/opt/lab/kernels/%s\n' "$(lab_root)" "$1" ;;
+	esac
+}
+
+# Full release (uname -r) of a kernel, "6.12" -> "6.12.1+deb13-amd64".
 lab_release() {
 	local file
-	file="$(lab_root)/opt/lab/kernels/$1/release"
-	[ -r "$file" ] || fail "no kernel '$1' in the lab (have: ${LAB_KERNELS[*]})"
+	file="$(lab_kernel_dir "$1")/release"
+	[ -r "$file" ] || fail "no kernel '$1' in the lab (have: ${LAB_KERNELS[*]} debug)"
 	cat "$file"
 }
 
@@ -57,14 +78,16 @@ lab_build_dir() {
 }
 
 # Runs a command inside the root, the repository read-only at /src, a directory
-# writable at /build: lab_in_root DIRECTORY COMMAND... Its mounts and processes
-# are gone with it: it has namespaces of its own for both.
+# writable at /build, the debug kernel if there is one at /opt/lab/debug:
+# lab_in_root DIRECTORY COMMAND... Its mounts and processes are gone with it: it
+# has namespaces of its own for both.
 lab_in_root() {
-	local root
+	local root debug
 	root=$(lab_root)
+	debug=$(lab_debug_kernel)
 	# shellcheck disable=SC2016 # the inner shell expands
-	unshare --mount --pid --fork --kill-child --mount-proc -- bash -euc '
-		root=$1 repo=$2 dir=$3
+	setpriv --pdeathsig KILL -- unshare --mount --pid --fork --kill-child --mount-proc -- bash -euc '
+		root=$1 debug=$2 repo=$3 dir=$4
 		mount --bind "$root" "$root"
 		mount -o remount,bind,ro "$root"
 		mount -t tmpfs tmp "$root/tmp"
@@ -73,10 +96,14 @@ lab_in_root() {
 		mount --bind "$repo" "$root/src"
 		mount -o remount,bind,ro "$root/src"
 		mount --bind "$dir" "$root/build"
-		shift 3
+		if [ -d "$debug" ]; then
+			mount --bind "$debug" "$root/opt/lab/debug"
+			mount -o remount,bind,ro "$root/opt/lab/debug"
+		fi
+		shift 4
 		exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 			LC_ALL=C.UTF-8 HOME=/tmp TERM="${TERM:-dumb}" "$@"
-	' lab_in_root "$root" "$LAB_REPO" "$@"
+	' lab_in_root "$root" "$debug" "$LAB_REPO" "$@"
 }
 
 # Makes a directory that is the caller's alone and sets $LAB_TMP. It goes with

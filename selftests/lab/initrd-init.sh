@@ -27,6 +27,7 @@ p9=trans=virtio,version=9p2000.L,msize=512000
 $busybox mount -t 9p -o ro,$p9,cache=loose root /ro || die "no root"
 $busybox mount -t tmpfs -o size=75%,mode=755 rw /rw
 $busybox mkdir /rw/upper /rw/work
+[ ! -d /over ] || $busybox cp -a /over/. /rw/upper/
 $busybox mount -t overlay -o lowerdir=/ro,upperdir=/rw/upper,workdir=/rw/work overlay /new ||
 	die "no overlay"
 

@@ -8,13 +8,10 @@
 # the root like any machine. Debian builds virtio-pci and the console in.
 needed=(9pnet_virtio 9p overlay)
 
-make_initrd() {
-	local root=$1 release=$2 out=$3 dir=$LAB_TMP/initrd
+# Fills $LAB_TMP/initrd/modules.
+add_modules() {
+	local root=$1 release=$2 dir=$LAB_TMP/initrd
 	local moddir=$root/usr/lib/modules/$release name file
-	mkdir -p "$dir"/{bin,dev,proc,sys,ro,rw,new,modules}
-	cp "$root/bin/busybox" "$dir/bin/"
-	cp "$LAB_DIR/initrd-init.sh" "$dir/init"
-	chmod 755 "$dir/init"
 	for name in "${needed[@]}"; do
 		# Prints "insmod PATH" lines, dependencies first.
 		chroot "$root" modprobe --set-version "$release" --show-depends "$name"
@@ -27,19 +24,39 @@ make_initrd() {
 		esac
 		echo "$name" >>"$dir/modules/order"
 	done <"$LAB_TMP/order"
+}
+
+make_initrd() {
+	local kernel=$1 out=$2 dir=$LAB_TMP/initrd root
+	root=$(lab_root)
+	mkdir -p "$dir"/{bin,dev,proc,sys,ro,rw,new,modules}
+	cp "$root/bin/busybox" "$dir/bin/"
+	cp "$LAB_DIR/initrd-init.sh" "$dir/init"
+	chmod 755 "$dir/init"
+	: >"$dir/modules/order"
+	if [ "$kernel" = debug ]; then
+		# All that is needed is built in. The few modules, and the list of
+		# what is built in, are not in the root: they are laid over it.
+		mkdir -p "$dir/over/usr"
+		cp -a "$(lab_kernel_dir debug)/modules/lib" "$dir/over/usr/"
+	else
+		add_modules "$root" "$(lab_release "$kernel")"
+	fi
 	(cd "$dir" && find . -print0 | LC_ALL=C sort -z |
 		cpio --null --create --format=newc --quiet --owner=0:0) >"$LAB_TMP/initrd.cpio"
 	mv "$LAB_TMP/initrd.cpio" "$out"
 }
 
 kernel=${1:?usage: initrd.sh KERNEL}
-root=$(lab_root)
-release=$(lab_release "$kernel")
-key=$(cat "$LAB_DIR/initrd.sh" "$LAB_DIR/initrd-init.sh" | sha256sum | cut -c1-12)
+# The debug kernel has a name of its own; others come with the root.
+key=$({
+	cat "$LAB_DIR/initrd.sh" "$LAB_DIR/initrd-init.sh"
+	[ "$kernel" != debug ] || lab_debug_kernel
+} | sha256sum | cut -c1-12)
 out=$LAB_CACHE/initrd-$(lab_root_key)-$kernel-$key.cpio
 if [ ! -e "$out" ]; then
 	lab_make_tmp initrd
 	trap 'lab_cleanup' EXIT
-	make_initrd "$root" "$release" "$out"
+	make_initrd "$kernel" "$out"
 fi
 echo "$out"

@@ -53,26 +53,28 @@ while read -r word; do
 	esac
 done <"$list"
 
-# checkpatch is in no headers package, only in the kernel's source. Fetching
-# and searching that runs beside the installation.
-get_checkpatch() {
-	local dir=$root/opt/lab/scripts
-	mkdir -p "$dir"
-	in_root bash -c 'cd /opt/lab/scripts && apt-get download linux-source-6.12'
-	dpkg-deb --fsys-tarfile "$dir"/linux-source-*.deb |
-		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
-		xz -dc |
-		tar -x -C "$dir" --strip-components=2 --occurrence=1 linux-source-6.12/scripts/checkpatch.pl \
-			linux-source-6.12/scripts/spelling.txt linux-source-6.12/scripts/const_structs.checkpatch \
-			2>/dev/null || true # tar stops reading early
+# The source of 6.12: of it debug-kernel.sh makes the debug kernel, and
+# checkpatch is in no headers package. Fetching it runs beside the installation.
+get_source() {
+	local dir=$root/opt/lab/linux-source
+	mkdir -p "$dir" "$root/opt/lab/scripts"
+	in_root bash -c 'cd /opt/lab/linux-source && apt-get download linux-source-6.12'
+	dpkg-deb -f "$dir"/*.deb Version >"$dir/version"
+	dpkg-deb --fsys-tarfile "$dir"/*.deb |
+		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' >"$dir/linux.tar.xz"
 	rm "$dir"/*.deb
-	[ -s "$dir/checkpatch.pl" ]
+	tar -x -f "$dir/linux.tar.xz" -C "$root/opt/lab/scripts" --strip-components=2 --occurrence=1 \
+		linux-source-6.12/scripts/checkpatch.pl linux-source-6.12/scripts/spelling.txt \
+		linux-source-6.12/scripts/const_structs.checkpatch
+	[ -s "$root/opt/lab/scripts/checkpatch.pl" ]
 }
-get_checkpatch &
-checkpatch=$!
+get_source &
+source=$!
 
 in_root apt-get install -y --no-install-recommends "${packages[@]}"
-wait "$checkpatch" || { echo "no checkpatch.pl in linux-source" >&2; exit 1; }
+wait "$source" || { echo "no linux-source" >&2; exit 1; }
+# Who compiles the debug kernel is part of its name.
+in_root gcc -v 2>&1 | tail -n 1 >"$root/opt/lab/compiler"
 in_root apt-get clean
 rm -rf "$root"/var/lib/apt/lists/*
 
@@ -106,4 +108,4 @@ for image in "$root"/boot/vmlinuz-*; do
 done
 
 # Mount points of build.sh and vm.sh: the root itself is never written later.
-mkdir -p "$root/src" "$root/build" "$root/out"
+mkdir -p "$root/src" "$root/build" "$root/out" "$root/opt/lab/debug"

@@ -22,6 +22,7 @@ bad_lines+='|possible recursive locking|suspicious RCU|inconsistent lock state|i
 bad_lines+='|general protection|Call Trace|KASAN|KCSAN|UBSAN|kmemleak|refcount_t|soft lockup'
 bad_lines+='|rcu_(sched|preempt).*stall|scheduling while atomic|sleeping function called'
 bad_lines+='|Bad page state|list_(add|del) corruption|unregister_netdevice: waiting'
+bad_lines+='|ODEBUG|non-static key|turning off the locking|workqueue lockup|Bad rss-counter'
 
 # Users of our modules, and our threads: the same after a test as before it.
 # Few commands here: each is a tenth of a second without KVM.
@@ -44,6 +45,11 @@ slab() {
 	done
 	awk '/^kmalloc-/ { bytes += $2 * $4 } END { printf "%d\n", bytes / 1024 }' /proc/slabinfo
 }
+
+# Not on the debug kernel: there KASAN keeps freed memory for a while, and
+# kmemleak finds what is lost.
+measure_slab=1
+[ ! -e /sys/kernel/debug/kmemleak ] || measure_slab=
 
 # What may be more after a program of selftests/kernel than before it: the rest
 # of the machine is not quite still. Every one opens its devices some dozen
@@ -82,8 +88,8 @@ run_test() { # name, timeout, command
 	echo "$name $timeout" >"$dir/current"
 	echo "$mark" >/dev/kmsg
 	footprint_before=${footprint_now:-$(footprint)}
-	case $command in
-	/build/kernel/*) slab_before=${slab_now:-$(slab)} ;;
+	case $measure_slab$command in
+	1/build/kernel/*) slab_before=${slab_now:-$(slab)} ;;
 	*) slab_before=0 slab_now='' ;;
 	esac
 

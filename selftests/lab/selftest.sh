@@ -34,7 +34,10 @@ expect skip-without-reason "0 1 0" 'exit 77'
 expect counted "2 1 0" 'echo "ok - a"; echo "not ok - b"; echo "ok - c"; exit 1'
 expect counted-but-crashed "2 1 0" 'echo "ok - a"; echo "ok - b"; kill -SEGV $$'
 expect log-before "1 0 0" 'echo quiet >/dev/kmsg'
-for line in 'WARNING: CPU: 0' 'INFO: task x blocked for more than 60 seconds' 'UBSAN: shift'; do
+for line in 'WARNING: CPU: 0' 'INFO: task x blocked for more than 60 seconds' 'UBSAN: shift' \
+	'BUG: KASAN: slab-out-of-bounds in x' 'kmemleak: 1 new suspected memory leaks' \
+	'BUG: sleeping function called from invalid context' 'BUG: MAX_LOCKDEP_ENTRIES too low!' \
+	'turning off the locking correctness validator.' 'ODEBUG: free active timer_list'; do
 	expect "log-${line//[^A-Za-z]/-}" "0 1 0" "echo '$line' >/dev/kmsg"
 done
 expect module-in-use "0 1 0" 'exec 3<>/dev/net/tun; modprobe vhost_iotlb'

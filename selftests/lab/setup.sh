@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes the lab ready: installs what the host lacks, builds the root once.
 #   setup.sh [--print-root]   all; a second run takes a fraction of a second
+#   setup.sh --kernel K       all that kernel K takes: "debug" is built first
 #   setup.sh --host           only what make check-host needs: compilers
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -74,4 +75,5 @@ if [ ! -d "$root" ]; then
 	exec 9>&-
 fi
 touch -c "$root"
+[ "$*" != "--kernel debug" ] || "$LAB_DIR/debug-kernel.sh"
 [ "${1:-}" != --print-root ] || echo "$root"

@@ -4,7 +4,7 @@
 #   vm.sh [options] [--] COMMAND [ARGUMENT...]    (one word: a shell command)
 #   vm.sh [options] --shell                       (an interactive shell)
 #
-#   -k, --kernel K     6.12 (default) or 7.2; also KERNEL=
+#   -k, --kernel K     6.12 (default), 7.2 or debug; also KERNEL=
 #   --icount           one CPU whose clock counts instructions (measuring)
 #   --smp N            CPUs (default 2)
 #   --mem MIB          memory (default 2048)
@@ -51,7 +51,7 @@ done
 [ $# -gt 0 ] || [ -n "$shell" ] || usage
 case $modules in none | ours | in-tree) ;; *) usage ;; esac
 
-"$LAB_DIR/setup.sh"
+"$LAB_DIR/setup.sh" --kernel "$kernel"
 lab_become_root "${args[@]}"
 root=$(lab_root)
 release=$(lab_release "$kernel")
@@ -114,7 +114,7 @@ fi
 
 # shellcheck disable=SC2054 # QEMU's own commas
 qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -m "$mem"
-	-machine q35 -kernel "$root/opt/lab/kernels/$kernel/vmlinux" -initrd "$initrd"
+	-machine q35 -kernel "$(lab_kernel_dir "$kernel")/vmlinux" -initrd "$initrd"
 	-chardev "file,id=log,path=$log" -serial chardev:log
 	-device virtio-serial-pci -device virtconsole,chardev=con
 	-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng)
@@ -146,6 +146,8 @@ else
 	qemu+=(-chardev stdio,id=con,signal=off)
 	exec 3</dev/null
 fi
+# Lock statistics are for who asks; /proc/sys/kernel/lock_stat switches them on.
+[ "$kernel" != debug ] || append="lockdep.lock_stat=0 $append"
 # Any oops ends the machine at once: what follows one proves nothing.
 qemu+=(-append "console=ttyS0 loglevel=5 panic=-1 oops=panic tsc=reliable no_timer_check log_buf_len=4M ${append}")
 

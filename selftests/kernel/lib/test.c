@@ -18,6 +18,8 @@
 #define STATUS_SKIP	77
 
 static const char *current;
+/* TEST_SLOW in the environment: how many times slower this kernel may be. */
+static unsigned int slow = 1;
 
 void (*test_explain)(void);
 void (*test_after)(int pid);
@@ -221,7 +223,7 @@ static int run(const struct test *t)
 	if (!pid) {
 		/* Whatever a test forks dies with its group. */
 		setpgid(0, 0);
-		alarm(TEST_SECONDS);
+		alarm(slow * TEST_SECONDS);
 		t->run();
 		_exit(0);
 	}
@@ -236,8 +238,8 @@ static int run(const struct test *t)
 	left = leftover(pid);
 	if (WIFSIGNALED(status)) {
 		if (WTERMSIG(status) == SIGALRM)
-			printf("not ok - %s: no end after %d s\n", t->name,
-			       TEST_SECONDS);
+			printf("not ok - %s: no end after %u s\n", t->name,
+			       slow * TEST_SECONDS);
 		else
 			printf("not ok - %s: killed by signal %d\n", t->name,
 			       WTERMSIG(status));
@@ -294,10 +296,12 @@ static bool is_named(const char *name, int argc, char **argv)
 
 int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
 {
-	const char *text = getenv("TEST_MODE");
+	const char *text = getenv("TEST_MODE"), *factor = getenv("TEST_SLOW");
 	unsigned int i, skipped = 0, failed = 0, done = 0;
 	int mode = -1;
 
+	if (factor && atoi(factor) > 0)
+		slow = atoi(factor);
 	argc--;
 	argv++;
 	if (argc >= 2 && !strcmp(argv[0], "--mode")) {

@@ -11,6 +11,7 @@
  *	not ok - name: why
  *
  * With TEST_TIMES in the environment, each is followed by the time it took.
+ * TEST_SLOW multiplies the time limit, for kernels that check all they do.
  * Exit status 0, 1, or 77 if every test was skipped.
  *
  * The rings that vnet_start() makes are of the mode that --mode MODE or

@@ -301,7 +301,7 @@ static bool poll_until(struct vhc_vq *vq, bool avail, u64 end)
 		if (vhc_worker_has_work(vq))
 			return true;
 		cpu_relax();
-	} while (vq->state == VHC_VQ_RUNNING && !need_resched() &&
+	} while (vq->state == VHC_VQ_RUNNING && !vhc_should_yield() &&
 		 !atomic_read(&vq->lockers) &&
 		 local_clock() < end);
 	return false;
@@ -375,7 +375,7 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 	return false;
 }
 
-/* Turns in a row, as long as nobody else wants the worker. */
+/* Turns in a row, as long as nobody else wants the worker or its CPU. */
 #define ROUNDS	4
 
 /* The work of every queue, on its worker. */
@@ -407,7 +407,8 @@ void vhc_notify_run(struct vhc_work *work)
 			break;
 		}
 		again = conclude(vq, verdict);
-		if (!again || verdict == VHC_MORE || vhc_worker_has_work(vq))
+		if (!again || verdict == VHC_MORE || vhc_worker_has_work(vq) ||
+		    vhc_should_yield())
 			break;
 	}
 	if (vq->state != VHC_VQ_RUNNING && !vq->in_flight)

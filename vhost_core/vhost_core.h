@@ -21,6 +21,8 @@
 #define VHOST_CORE_H
 
 #include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/thread_info.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -34,6 +36,18 @@ struct vhc_vq;
 
 /* Chains that one vhc_vq_fetch() may return. */
 #define VHC_BATCH	64
+
+/**
+ * vhc_should_yield() - whether another task is due on this CPU
+ *
+ * For a turn to end early. With lazy preemption (the flag that need_resched()
+ * leaves out) a kernel thread is left alone until the next tick, and nobody
+ * but itself can know better.
+ */
+static inline bool vhc_should_yield(void)
+{
+	return need_resched() || test_thread_flag(TIF_NEED_RESCHED_LAZY);
+}
 
 /* Words of a feature set: bits 0 to 127. */
 #define VHC_FEATURE_WORDS	2

@@ -315,6 +315,39 @@ static void unmap_part(struct vhc_ring_part *p)
 	p->nr_page = 0;
 }
 
+static u32 nr_pages(const struct vhc_ring_part *p, u32 len)
+{
+	return ((p->addr & VRING_PAGE_MASK) + len + VRING_PAGE_MASK) >> VRING_PAGE_SHIFT;
+}
+
+/* Make the table of a part's pages, at start: later there is nobody to tell. */
+static int alloc_part(struct vhc_ring_part *p, u32 len)
+{
+	u32 nr = nr_pages(p, len);
+
+	if (p->nr_page >= nr)
+		return 0;
+	unmap_part(p);
+	p->page = kvcalloc(nr, sizeof(*p->page), GFP_KERNEL_ACCOUNT);
+	if (!p->page)
+		return -ENOMEM;
+	p->nr_page = nr;
+	return 0;
+}
+
+static int alloc_ring(struct vhc_vq *vq)
+{
+	const struct vring_dev *r = &vq->ring;
+	int err;
+
+	err = alloc_part(&vq->desc, vhc_ring_desc_size(r));
+	if (!err)
+		err = alloc_part(&vq->avail, vhc_ring_avail_size(r));
+	if (!err)
+		err = alloc_part(&vq->used, vhc_ring_used_size(r));
+	return err;
+}
+
 /*
  * Behind an IOTLB a part of the ring is scattered over the VMM's memory. One
  * stretch needs no table; else each 4 KiB page of guest addresses has to be in
@@ -324,18 +357,10 @@ static int map_scattered(struct vhc_vq *vq, struct vhc_ring_part *p, u32 len,
 			 u32 perm, struct vring_part *out)
 {
 	u32 off = p->addr & VRING_PAGE_MASK;
-	u32 nr = (off + len + VRING_PAGE_MASK) >> VRING_PAGE_SHIFT;
+	u32 nr = nr_pages(p, len);
 	bool contiguous = true;
 	u64 addr = p->addr, first = 0;
 	u32 i, left = len;
-
-	if (p->nr_page < nr) {
-		unmap_part(p);
-		p->page = kvcalloc(nr, sizeof(*p->page), GFP_KERNEL_ACCOUNT);
-		if (!p->page)
-			return -ENOMEM;
-		p->nr_page = nr;
-	}
 
 	for (i = 0; i < nr; i++) {
 		u32 in_page = addr & VRING_PAGE_MASK;
@@ -497,7 +522,11 @@ int vhc_vq_start(struct vhc_vq *vq)
 	cache_clear(vq);
 	vq->mapped = false;
 	vq->started = false;
-	if (!vq->dev->iotlb) {
+	if (vq->dev->iotlb) {
+		err = alloc_ring(vq);
+		if (err)
+			return err;
+	} else {
 		/* Called by the owner: its memory can be tried right here. */
 		err = map_ring(vq);
 		if (err)

@@ -34,6 +34,15 @@ static void push(struct vhc_worker *worker, struct vhc_work *work)
 		wake_up_process(worker->task);
 }
 
+/* cond_resched() does nothing where preemption is lazy. */
+static void let_others(void)
+{
+	if (vhc_should_yield())
+		schedule();
+	else
+		cond_resched();
+}
+
 static void run_all(struct vhc_worker *worker, struct llist_node *list)
 {
 	struct vhc_work *work, *next;
@@ -51,7 +60,7 @@ static void run_all(struct vhc_worker *worker, struct llist_node *list)
 		kcov_remote_start_common(worker->kcov);
 		work->fn(work);
 		kcov_remote_stop();
-		cond_resched();
+		let_others();
 	}
 }
 
@@ -324,35 +333,43 @@ void vhc_worker_free_all(struct vhc_dev *dev)
 }
 
 /*
+ * After a failure: back into the owner's cgroups, if it left them, and onto
+ * its CPUs. What failed for want of memory the first time may not the second.
+ */
+static void go_home(struct task_struct *task, bool left, const struct cpumask *mask)
+{
+	if ((left && join_cgroups(task, current)) || set_cpus_allowed_ptr(task, mask))
+		pr_warn("vhost: worker %d lost its cgroups or CPU mask\n",
+			task_pid_nr(task));
+}
+
+/*
  * Pin a worker to @mask, as far as the owner's cpuset allows; @mask is cut to
  * that. Joining the cgroups anew is how to learn what the cpuset allows today.
  */
 int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask)
 {
+	struct task_struct *task = worker->task;
 	cpumask_var_t old;
-	int err, restored;
+	bool left = true;
+	int err;
 
 	if (!zalloc_cpumask_var(&old, GFP_KERNEL))
 		return -ENOMEM;
 	/* Not cpus_ptr: that is one CPU while the worker may not migrate. */
-	cpumask_copy(old, &worker->task->cpus_mask);
-	err = cgroup_attach_task_all(&init_task, worker->task);
-	if (err)
-		goto free;
-	err = join_cgroups(worker->task, current);
+	cpumask_copy(old, &task->cpus_mask);
+	err = cgroup_attach_task_all(&init_task, task);
+	if (!err)
+		err = join_cgroups(task, current);
 	if (!err) {
-		if (cpumask_and(mask, mask, &worker->task->cpus_mask))
-			err = set_cpus_allowed_ptr(worker->task, mask);
+		left = false;
+		if (cpumask_and(mask, mask, &task->cpus_mask))
+			err = set_cpus_allowed_ptr(task, mask);
 		else
 			err = -EINVAL;
 	}
-	if (err) {
-		restored = set_cpus_allowed_ptr(worker->task, old);
-		if (restored)
-			pr_warn("vhost: worker %d lost its CPU mask\n",
-				task_pid_nr(worker->task));
-	}
-free:
+	if (err)
+		go_home(task, left, old);
 	free_cpumask_var(old);
 	return err;
 }

@@ -44,6 +44,7 @@ enum got {
 	GOT,		/* enough chains */
 	TOO_FEW,	/* the guest has to add some */
 	NEVER,		/* the packet does not fit whatever it adds */
+	NO_MEMORY,	/* to sort chains for the packet */
 	ENOUGH_WORK,	/* for one turn */
 	NO_ADDRESS,	/* until the VMM translates */
 	BROKEN,		/* the queue is */
@@ -179,7 +180,7 @@ static enum got collect_big(struct vhn_rx *rx, struct hand *h, size_t need,
 	if (!big)
 		big = kvmalloc(sizeof(*big), GFP_KERNEL_ACCOUNT);
 	if (!big)
-		return NEVER;
+		return NO_MEMORY;
 	rx->big = big;
 	big->nr = 0;
 	big->nr_iov = 0;
@@ -338,8 +339,11 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 		    !(put_filled(rx, &hand) && publish(rx)))
 			break;
 		got = collect(rx, &hand, hlen + len, queued, &bufs);
-		if (unlikely(got == NEVER)) {
-			vhc_vq_reject(rx->q.vq, VHN_R_RX_SMALL);
+		if (unlikely(got == NEVER || got == NO_MEMORY)) {
+			if (got == NEVER)
+				vhc_vq_reject(rx->q.vq, VHN_R_RX_SMALL);
+			else
+				rx->q.counter[VHN_C_DROPPED] += 1;
 			vhn_packet_drop(rx);
 			continue;
 		}

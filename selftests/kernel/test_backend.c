@@ -2,6 +2,7 @@
 /* Each kind of backend, and backends that come and go. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -345,12 +346,69 @@ static void tap_fd_closed(void)
 	EXPECT(test_until(netdev_index(n.tap) < 0, WAIT_MS));
 }
 
+static bool stop;
+
+/* One number, three files. */
+static void *change_fd(void *arg)
+{
+	const int *fd = arg;
+	unsigned int i;
+
+	for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++)
+		dup2(fd[1 + i % 3], fd[0]);
+	return NULL;
+}
+
+/*
+ * What the descriptor means changes while it is looked up: a backend is what
+ * it was found to be, and all of its parts are of one file.
+ */
+static void fd_changes(void)
+{
+	int fd[4], i, set = 0, sock;
+	char name[IFNAMSIZ] = "other";
+	pthread_t thread;
+
+	vnet_start(&n, NULL);
+	fd[0] = dup(n.tapfd);
+	fd[1] = n.tapfd;
+	fd[2] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fd[3] = packet_open(n.tap, SOCK_RAW, NET_ETH_P_TEST);
+	EXPECT(fd[0] >= 0 && fd[2] >= 0 && fd[3] >= 0);
+	EXPECT(!pthread_create(&thread, NULL, change_fd, fd));
+	for (i = 0; i < 3000 || !set || set == i; i++) {
+		int err = vmm_net_backend(&n.vmm, i & 1, fd[0]);
+
+		if (err != -ENOTSOCK)
+			OK(err);
+		set += !err;
+		vnet_tx_add(&n, i, 60);
+		gring_kick(&n.ring[VMM_TX]);
+		vnet_tx_reap(&n);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	for (i = 0; i < 4; i++)
+		close(fd[i]);
+	close(n.sock);
+	/* No reference is left on any of them: the tap goes with the last one. */
+	vnet_backend(&n, -1);
+	EXPECT(test_until(netdev_index(n.tap) < 0, WAIT_MS));
+	n.tapfd = second_tap(name, &sock);
+	n.sock = sock;
+	vnet_restart(&n, VMM_RX, 0);
+	vnet_restart(&n, VMM_TX, 0);
+	vnet_tx_check(&n, 0, 10, 60);
+	vnet_rx_check(&n, 0, 10, 60);
+}
+
 static const struct test tests[] = {
 	TEST_WITHOUT(packet_socket, TEST_EVENT_IDX),
 	TEST_WITHOUT(packet_socket_full, TEST_EVENT_IDX), TEST_ONCE(macvtap),
 	TEST_WITHOUT(tap_without_header, TEST_EVENT_IDX), TEST(multiqueue_tap),
 	TEST(backend_swap_under_load), TEST(backend_swap_rx),
 	TEST(tap_deleted_under_load), TEST_ONCE(tap_down), TEST_ONCE(tap_fd_closed),
+	TEST_ONCE(fd_changes),
 };
 
 int main(int argc, char **argv)

@@ -148,6 +148,65 @@ static void flood_of_short_packets(void)
 	bad_state_is("running");
 }
 
+/*
+ * The same with packets that are too large for any stack, and with frames that
+ * are empty: none of them counts as little work.
+ */
+static void flood(unsigned int len)
+{
+	struct gseg seg;
+	unsigned int i;
+	char *buf;
+
+	bad_start(VMM_TX, &(struct vnet_conf){ .mem = 32 << 20 });
+	buf = vmm_alloc(&n.vmm, len, 4096);
+	EXPECT(buf);
+	memset(buf, 0, len);
+	seg = (struct gseg){ vnet_addr(&n, buf), len };
+	for (i = 0; i < 40; i++) {
+		vnet_tx_reap(&n);
+		while (gring_add(r, &seg, 1, 0, NULL) >= 0)
+			;
+		gring_kick(r);
+		evt_signal(r->kick);
+		vnet_rx_check(&n, i, 1, 60);
+	}
+	EXPECT(vnet_tx_drain(&n, WAIT_MS));
+	EXPECT_EQ(vmm_counter(&n.vmm, VMM_TX, "tx_frame"),
+		  vmm_counter(&n.vmm, VMM_TX, "chains"));
+	bad_state_is("running");
+}
+
+static void flood_of_oversize_packets(void)
+{
+	flood(600000);
+}
+
+static void flood_of_empty_frames(void)
+{
+	flood(12);
+}
+
+/* From the host: packets too large for the guest's buffers; it can still send. */
+static void flood_of_large_packets_rx(void)
+{
+	char buf[2048];
+	unsigned int i;
+
+	bad_start(VMM_RX, &(struct vnet_conf){ .features = BIT_ULL(VIRTIO_F_VERSION_1),
+					       .buf_size = 256 });
+	vnet_rx_post(&n, 256);
+	for (i = 0; i < 2000; i++) {
+		vnet_host_send(&n, i, 1000);
+		if (i % 200 == 0)
+			vnet_tx_check(&n, i, 1, 60);
+	}
+	EXPECT(test_until(vmm_counter(&n.vmm, VMM_RX, "rx_small") == 2000, WAIT_MS));
+	vnet_host_send(&n, 1, 60);
+	EXPECT_EQ(vnet_rx_recv(&n, buf, sizeof(buf), WAIT_MS), 72);
+	bad_state_is("running");
+}
+
 /* Both queues broken at once: two names, each on its own. */
 static void both_queues(void)
 {
@@ -173,7 +232,10 @@ static const struct test tests[] = {
 	TEST_ONCE(tx_short_legacy), TEST(tx_frame_empty), TEST(tx_frame_13),
 	TEST(tx_hdr_csum_start), TEST(tx_hdr_csum_offset), TEST(rx_readable),
 	TEST(rx_readable_head), TEST_WITHOUT(rx_small, TEST_EVENT_IDX),
-	TEST(flood_of_short_packets), TEST_WITHOUT(both_queues, TEST_PACKED),
+	TEST(flood_of_short_packets),
+	TEST(flood_of_oversize_packets), TEST(flood_of_empty_frames),
+	TEST_WITHOUT(flood_of_large_packets_rx, TEST_EVENT_IDX),
+	TEST_WITHOUT(both_queues, TEST_PACKED),
 };
 
 int main(int argc, char **argv)

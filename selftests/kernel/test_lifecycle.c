@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Owners that come, fork, pass on, die; modules that go; nothing that stays. */
+/* Owners that come, fork, pass on; modules that go; nothing that stays. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -226,59 +226,6 @@ static void close_tap_first(void)
 	}
 }
 
-/* All that set-up does, over and over, until it is killed in the middle. */
-static void storm(void)
-{
-	struct vmm v;
-	struct gring r;
-	char tap[IFNAMSIZ] = "tap%d";
-	unsigned int id;
-	int fd;
-
-	net_private();
-	fd = tap_open(tap, 0);
-	tap_hdr_len(fd, 12);
-	netdev_up(tap);
-	for (;;) {
-		vmm_open(&v, NULL, 1 << 20);
-		vmm_set_owner(&v);
-		vmm_set_features(&v, VNET_FEATURES | vnet_mode());
-		vmm_set_mem_table(&v);
-		if (!gring_alloc(&r, &v, 256, VNET_FEATURES | vnet_mode(), 0)) {
-			gring_attach(&r, &v, VMM_TX);
-			vmm_net_backend(&v, VMM_TX, fd);
-			vmm_new_worker(&v, &id);
-			vmm_attach_worker(&v, VMM_TX, id);
-			evt_signal(r.kick);
-			vmm_set_mem_table(&v);
-			vmm_net_backend(&v, VMM_TX, -1);
-			vmm_reset_owner(&v);
-			gring_free(&r);
-		}
-		vmm_close(&v);
-	}
-}
-
-static void killed_in_setup(void)
-{
-	unsigned int i, k;
-
-	vnet_start(&n, NULL);
-	for (i = 0; i < 30; i++) {
-		char prefix[32];
-		int pid = test_fork();
-
-		if (!pid)
-			storm();
-		for (k = 0; k < 20 + i * 40; k++)
-			test_pause();
-		kill(pid, SIGKILL);
-		EXPECT_EQ(waitpid(pid, NULL, 0), pid);
-		snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
-		EXPECT(test_until(!test_threads(prefix), WAIT_MS));
-	}
-}
-
 /* ---- memory tables ------------------------------------------------------------------ */
 
 static bool stop;
@@ -376,25 +323,6 @@ static void memory_unmapped_under_load(void)
 
 /* ---- leaks -------------------------------------------------------------------------- */
 
-/* Kernel memory that cannot be reclaimed, in KiB. */
-static long long kernel_memory(void)
-{
-	static const char *const names[] = {
-		"SUnreclaim:", "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:",
-	};
-	long long total = 0;
-	char line[128];
-	FILE *f = fopen("/proc/meminfo", "re");
-
-	EXPECT(f);
-	while (fgets(line, sizeof(line), f))
-		for (unsigned int i = 0; i < N(names); i++)
-			if (!strncmp(line, names[i], strlen(names[i])))
-				total += atoll(line + strlen(names[i]));
-	fclose(f);
-	return total;
-}
-
 /* In several processes: most of a cycle is waiting. */
 static void bare_cycles(unsigned int count)
 {
@@ -430,11 +358,11 @@ static void no_memory_left(void)
 	long long before;
 
 	bare_cycles(20);
-	before = kernel_memory();
+	before = test_kernel_memory();
 	bare_cycles(120);
-	if (!test_until(kernel_memory() - before < 200, 5000))
+	if (!test_until(test_kernel_memory() - before < 200, 5000))
 		test_fail("%lld KiB more after 960 cycles",
-			  kernel_memory() - before);
+			  test_kernel_memory() - before);
 }
 
 static long long free_memory(void)
@@ -480,13 +408,13 @@ static void no_pages_left(void)
 	OK(vmm_reset_owner(&n.vmm));
 	traffic_cycles(10);
 	before = free_memory();
-	kernel = kernel_memory();
+	kernel = test_kernel_memory();
 	traffic_cycles(40);
 	if (!test_until(before - free_memory() < 4096, 5000))
 		test_fail("%lld KiB less after 40 cycles", before - free_memory());
-	if (!test_until(kernel_memory() - kernel < 1000, 5000))
+	if (!test_until(test_kernel_memory() - kernel < 1000, 5000))
 		test_fail("%lld KiB of the kernel's more after 40 cycles",
-			  kernel_memory() - kernel);
+			  test_kernel_memory() - kernel);
 }
 
 /* The guest's memory goes with its owner and device, and not later. */
@@ -614,25 +542,51 @@ static void rmmod_leaves_no_memory(void)
 	test_need_ours();
 	for (i = 0; i < 20; i++) {
 		if (i == 10)
-			before = kernel_memory();
+			before = test_kernel_memory();
 		OK(unload_all());
 		if (load_all())
 			test_skip("the modules cannot be loaded again from here");
 	}
-	if (!test_until(kernel_memory() - before < 200, 5000))
-		test_fail("%lld KiB more after 10 loads", kernel_memory() - before);
+	if (!test_until(test_kernel_memory() - before < 200, 5000))
+		test_fail("%lld KiB more after 10 loads", test_kernel_memory() - before);
+}
+
+/*
+ * The kernel's own vhost_net is there first: ours is refused, and says so; and
+ * the other way round.
+ */
+static void beside_in_tree(void)
+{
+	int err;
+
+	test_need_ours();
+	FAILS(rmmod("vhost_core"), EWOULDBLOCK);
+	OK(rmmod("vhost_net"));
+	if (netdev_run("modprobe vhost_net 2>/dev/null") ||
+	    !access("/sys/module/vhost_core/holders/vhost_net", F_OK)) {
+		OK(insmod("vhost_net"));
+		test_skip("the kernel has no vhost_net of its own");
+	}
+	err = insmod("vhost_net");
+	OK(rmmod("vhost_net"));
+	OK(insmod("vhost_net"));
+	netdev_run("modprobe -r vhost 2>/dev/null");
+	/* Two modules of one name. */
+	EXPECT_EQ(err, -EEXIST);
+	vnet_start(&n, NULL);
+	vnet_tx_check(&n, 0, 20, 60);
 }
 
 static const struct test tests[] = {
 	TEST(fork_after_set_owner), TEST(fd_outlives_owner),
 	TEST(reset_owner), TEST(next_owner), TEST(two_owners),
 	TEST_ONCE(many_devices), TEST(close_in_flight), TEST_ONCE(close_tap_first),
-	TEST_ONCE(killed_in_setup),
 	TEST(mem_table_swapped_under_load), TEST(mem_table_moves),
 	TEST(memory_unmapped_under_load),
 	TEST_ONCE(no_memory_left), TEST_WITHOUT(no_pages_left, TEST_EVENT_IDX),
 	TEST_ONCE(no_guest_memory_left), TEST_ONCE(rmmod_while_open),
 	TEST_ONCE(rmmod_after), TEST_ONCE(rmmod_leaves_no_memory),
+	TEST_ONCE(beside_in_tree),
 };
 
 int main(int argc, char **argv)

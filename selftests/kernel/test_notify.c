@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include "test.h"
 #include "vnet.h"
@@ -401,7 +402,138 @@ static void info_file(void)
 	EXPECT_EQ(atoi(val), 7);
 }
 
+/* ---- idle ---------------------------------------------------------------------- */
+
+/* Nanoseconds that the worker has run. */
+static long long worker_ns(void)
+{
+	struct vhost_ext_worker_info info;
+	unsigned int id;
+	char path[64];
+
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	OK(vmm_worker_info(&n.vmm, id, &info));
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", info.tid);
+	return test_read_number(path);
+}
+
+static long long runs(void)
+{
+	return vmm_counter(&n.vmm, VMM_RX, "runs") + vmm_counter(&n.vmm, VMM_TX, "runs");
+}
+
+#define IDLE_MS 300
+
+/* Nothing can be done, so nothing is: what is looked at is that time goes by. */
+static void is_idle(const char *when)
+{
+	long long ns, before;
+
+	/* What is under way comes to its end. */
+	EXPECT(test_until(({ before = runs(); usleep(20000); runs() == before; }), WAIT_MS));
+	ns = worker_ns();
+	before = runs();
+	usleep(IDLE_MS * 1000);
+	ns = worker_ns() - ns;
+	if (runs() != before || ns > IDLE_MS * 1000000LL / 10)
+		test_fail("%s: %lld turns, %lld us of CPU time in %u ms", when,
+			  runs() - before, ns / 1000, IDLE_MS);
+}
+
+/*
+ * A guest that leaves its queues in whatever state does not keep the worker
+ * busy.
+ */
+static void idle_in_every_state(void)
+{
+	struct gring *tx = &n.ring[VMM_TX], *rx = &n.ring[VMM_RX];
+	unsigned int i;
+
+	test_need_ours();
+	vnet_start(&n, &(struct vnet_conf){ .buf_size = 128 });
+	is_idle("nothing to do");
+	for (i = 0; i < 10; i++)
+		vnet_host_send(&n, i, 1000);
+	is_idle("packets, and no buffers for them");
+	vnet_rx_post(&n, 2);
+	is_idle("too few buffers for a packet");
+	evt_signal(rx->kick);
+	is_idle("kicked without new buffers");
+	vnet_tx_check(&n, 0, 100, 60);
+	evt_signal(tx->kick);
+	is_idle("kicked with an empty ring");
+	/* A ring that makes no sense, and a guest that goes on with it. */
+	if (tx->packed)
+		gpacked_put(tx, 0, 0, 0, 0);
+	else
+		tx->avail_idx += 2 * tx->num;
+	gring_publish(tx);
+	evt_signal(tx->kick);
+	EXPECT_EQ(evt_wait(tx->err, WAIT_MS), 1);
+	for (i = 0; i < 100; i++)
+		evt_signal(tx->kick);
+	is_idle("a broken queue");
+	OK(netdev_down(n.tap));
+	is_idle("the tap is down");
+	OK(netdev_run("ip link del %s", n.tap));
+	is_idle("the tap is gone");
+}
+
+/* A question that nobody answers is not asked again and again. */
+static void idle_without_answer(void)
+{
+	const struct vmm_region *r = &n.vmm.region[0];
+	__u64 start = VMM_GPA + VNET_IOVA;
+	char *pool;
+
+	test_need_ours();
+	vnet_start(&n, &(struct vnet_conf){ .iommu = true });
+	vnet_tx_check(&n, 0, 10, 60);
+	OK(vmm_iotlb_invalidate(&n.vmm, start, r->size));
+	vnet_host_send(&n, 0, 60);
+	evt_signal(n.ring[VMM_TX].kick);
+	is_idle("the rings' addresses unknown");
+	/* All that is in front of the buffers, the ring's parts among it. */
+	pool = n.pool[VMM_TX].base;
+	OK(vmm_iotlb_update(&n.vmm, start, pool - r->hva, r->hva, VHOST_ACCESS_RW));
+	vnet_tx_add(&n, 0, 60);
+	gring_kick(&n.ring[VMM_TX]);
+	evt_signal(n.ring[VMM_TX].kick);
+	is_idle("a buffer's address unknown");
+	EXPECT(vmm_counter(&n.vmm, VMM_TX, "iotlb_misses") > 0);
+	OK(vmm_iotlb_map_all(&n.vmm));
+	EXPECT_EQ(vnet_host_recv(&n, NULL, WAIT_MS), 0);
+}
+
+static void *forget_pages(void *arg)
+{
+	const struct vmm_region *r = arg;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		madvise(r->hva, r->size, MADV_DONTNEED);
+	return NULL;
+}
+
+/* The ring's pages have to be faulted in while it is polled. */
+static void busyloop_faults(void)
+{
+	pthread_t thread;
+	int i;
+
+	vnet_start(&n, NULL);
+	OK(vmm_vring_busyloop(&n.vmm, VMM_TX, 2000));
+	OK(vmm_vring_busyloop(&n.vmm, VMM_RX, 2000));
+	EXPECT(!pthread_create(&thread, NULL, forget_pages, &n.vmm.region[0]));
+	for (i = 0; i < 200; i++) {
+		vnet_tx_check(&n, i, 1, 60);
+		vnet_rx_check(&n, i, 1, 60);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
 static const struct test tests[] = {
+	TEST(idle_in_every_state), TEST_ONCE(idle_without_answer), TEST(busyloop_faults),
 	TEST(call_swapped_under_load), TEST(call_unbound_under_load),
 	TEST(call_while_unbound), TEST(old_call_is_silent),
 	TEST(kick_swapped_under_load), TEST(kick_unbound),

@@ -453,8 +453,42 @@ static void offline_and_back(void)
 	vnet_tx_check(&n, 0, 20, 60);
 }
 
-/* The CPU that the worker is pinned to goes away, and comes back. */
-static void cpu_offline(void)
+static void *hotplug(void *arg)
+{
+	unsigned int i, id;
+
+	(void)arg;
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	for (i = 0; i < 5; i++) {
+		__u64 mask[16] = { 2 };
+
+		OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
+		OK(write_file(cpu1_online, "0"));
+		/* Nothing is left of that. */
+		FAILS(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)), EINVAL);
+		OK(write_file(cpu1_online, "1"));
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void offline_under_traffic(void)
+{
+	unsigned int seq = 0;
+	pthread_t thread;
+
+	vnet_start(&n, NULL);
+	EXPECT(!pthread_create(&thread, NULL, hotplug, NULL));
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+		vnet_tx_check(&n, seq, 100, 60);
+		vnet_rx_check(&n, seq, 100, 60);
+		seq += 100;
+	}
+	pthread_join(thread, NULL);
+}
+
+/* Whatever comes of it, the tests after this one need their CPU. */
+static void with_cpu1(void (*fn)(void))
 {
 	siginfo_t info;
 	int pid;
@@ -464,58 +498,27 @@ static void cpu_offline(void)
 		test_skip("CPU 1 cannot go offline");
 	pid = test_fork();
 	if (!pid) {
-		offline_and_back();
+		fn();
 		_exit(0);
 	}
-	/* Whatever comes of it, the tests after this one need their CPU. */
 	EXPECT(!waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
 	OK(write_file(cpu1_online, "1"));
 	test_join(pid);
 }
 
-/* ---- the owner's end ----------------------------------------------------------------- */
-
-/* Killed in the middle of traffic, with every kind of worker. */
-static void killed_owner(void)
+/* The CPU that the worker is pinned to goes away, and comes back. */
+static void cpu_offline(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < 10; i++) {
-		char prefix[32], byte;
-		int ready[2], pid;
-
-		EXPECT(!pipe(ready));
-		pid = test_fork();
-		if (!pid) {
-			unsigned int id, seq;
-
-			vnet_start(&n, NULL);
-			if (test_ours() && i & 1) {
-				OK(vmm_new_worker(&n.vmm, &id));
-				OK(vmm_attach_worker(&n.vmm, VMM_TX, id));
-			}
-			vnet_rx_post(&n, 256);
-			for (seq = 0;; seq++) {
-				vnet_tx_add(&n, seq, 60);
-				gring_kick(&n.ring[VMM_TX]);
-				vnet_tx_reap(&n);
-				/* Now we may be killed, at any point of this. */
-				if (seq == 200 && write(ready[1], "r", 1) != 1)
-					_exit(1);
-			}
-		}
-		close(ready[1]);
-		EXPECT_EQ(read(ready[0], &byte, 1), 1);
-		/* Not always at the same point. */
-		for (unsigned int k = 0; k < i * 5; k++)
-			test_pause();
-		kill(pid, SIGKILL);
-		EXPECT_EQ(waitpid(pid, NULL, 0), pid);
-		snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
-		EXPECT(test_until(!test_threads(prefix), WAIT_MS));
-		close(ready[0]);
-	}
+	with_cpu1(offline_and_back);
 }
+
+/* Again and again while packets go both ways: none is lost, none waits. */
+static void cpu_offline_under_traffic(void)
+{
+	with_cpu1(offline_under_traffic);
+}
+
+/* ---- the owner's end ----------------------------------------------------------------- */
 
 static void reset_owner_ends_them(void)
 {
@@ -540,8 +543,7 @@ static const struct test tests[] = {
 	TEST_ONCE(number_is_limited), TEST(move_under_traffic),
 	TEST_ONCE(affinity), TEST_ONCE(affinity_errors),
 	TEST_ONCE(in_owners_group), TEST_ONCE(in_owners_cpuset),
-	TEST_ONCE(cpu_offline), TEST(killed_owner),
-	TEST_ONCE(reset_owner_ends_them),
+	TEST_ONCE(cpu_offline), TEST(cpu_offline_under_traffic), TEST_ONCE(reset_owner_ends_them),
 };
 
 int main(int argc, char **argv)

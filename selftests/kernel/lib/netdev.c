@@ -69,6 +69,29 @@ int netdev_run(const char *fmt, ...)
 	return system(cmd) ? -EIO : 0;
 }
 
+long long netdev_stat(const char *name, unsigned int column)
+{
+	char line[512], *at, *word;
+	long long value = -1;
+	/* Of the thread's network name space; /sys is of the first one. */
+	FILE *f = fopen("/proc/thread-self/net/dev", "re");
+
+	while (f && value < 0 && fgets(line, sizeof(line), f)) {
+		at = strchr(line, ':');
+		if (!at)
+			continue;
+		*at = '\0';
+		if (strcmp(line + strspn(line, " "), name))
+			continue;
+		for (word = strtok(at + 1, " "); word && column--;)
+			word = strtok(NULL, " ");
+		value = word ? atoll(word) : -1;
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
 int macvtap_open(const char *parent, const char *name)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };

@@ -39,6 +39,11 @@ int netdev_down(const char *name);
 int netdev_mtu(const char *name, int mtu);
 int netdev_txqueuelen(const char *name, int len);
 int netdev_mac(const char *name, __u8 mac[6]);
+/* A column of /proc/net/dev, 0 the received bytes; -1 without the device. */
+#define NETDEV_RX_PACKETS	1
+#define NETDEV_RX_DROPPED	3
+#define NETDEV_TX_PACKETS	9
+long long netdev_stat(const char *name, unsigned int column);
 int netdev_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* XDP programs: all packets dropped, passed, or sent out of @ifindex. */

@@ -14,7 +14,6 @@
 
 #include "test.h"
 
-#define TEST_SECONDS	60
 #define STATUS_SKIP	77
 
 static const char *current;
@@ -24,6 +23,7 @@ static unsigned int slow = 1;
 void (*test_explain)(void);
 void (*test_after)(int pid);
 unsigned int test_mode = TEST_EVENT_IDX;
+unsigned int test_seconds = 60;
 
 const char *strerrorname_(int err)
 {
@@ -105,6 +105,20 @@ long long test_now(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
+unsigned int test_seed(void)
+{
+	const char *text = getenv("TEST_SEED");
+
+	return text ? strtoul(text, NULL, 0) : (unsigned int)test_now() ^ getpid() << 16;
+}
+
+unsigned int test_random(unsigned int *state, unsigned int n)
+{
+	/* Numerical Recipes' generator; the low bits of it are poor. */
+	*state = *state * 1664525u + 1013904223u;
+	return (unsigned long long)*state * n >> 32;
+}
+
 void test_pause(void)
 {
 	sched_yield();
@@ -150,6 +164,25 @@ int test_threads(const char *prefix)
 	return n;
 }
 
+long long test_kernel_memory(void)
+{
+	static const char *const names[] = {
+		"SUnreclaim:", "KernelStack:", "PageTables:", "VmallocUsed:", "Percpu:",
+	};
+	long long total = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned int i;
+
+	EXPECT(f);
+	while (fgets(line, sizeof(line), f))
+		for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+			if (!strncmp(line, names[i], strlen(names[i])))
+				total += atoll(line + strlen(names[i]));
+	fclose(f);
+	return total;
+}
+
 int test_log_open(void)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -192,12 +225,11 @@ static bool stats_left(int pid)
 	return found;
 }
 
-/* What the test's process left behind, or NULL. */
-static const char *leftover(int pid)
+const char *test_leftover(int pid)
 {
 	char prefix[32];
 
-	snprintf(prefix, sizeof(prefix), "vhost-%d", pid);
+	snprintf(prefix, sizeof(prefix), "vhost-%d-", pid);
 	if (!test_until(!test_threads(prefix), 2000))
 		return "a worker thread is left";
 	if (!test_until(!stats_left(pid), 1000))
@@ -223,7 +255,7 @@ static int run(const struct test *t)
 	if (!pid) {
 		/* Whatever a test forks dies with its group. */
 		setpgid(0, 0);
-		alarm(slow * TEST_SECONDS);
+		alarm(slow * test_seconds);
 		t->run();
 		_exit(0);
 	}
@@ -235,11 +267,11 @@ static int run(const struct test *t)
 		;
 	if (test_after)
 		test_after(pid);
-	left = leftover(pid);
+	left = test_leftover(pid);
 	if (WIFSIGNALED(status)) {
 		if (WTERMSIG(status) == SIGALRM)
 			printf("not ok - %s: no end after %u s\n", t->name,
-			       slow * TEST_SECONDS);
+			       slow * test_seconds);
 		else
 			printf("not ok - %s: killed by signal %d\n", t->name,
 			       WTERMSIG(status));

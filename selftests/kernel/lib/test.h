@@ -66,6 +66,17 @@ void test_fail(const char *fmt, ...)
 void test_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 
+/* Seconds that a test may take; a program with long ones sets it in main(). */
+extern unsigned int test_seconds;
+
+/*
+ * Where a test's random choices begin: TEST_SEED in the environment, else
+ * something new. A test that fails after such choices says which it was.
+ */
+unsigned int test_seed(void);
+/* The next choice, less than @n. */
+unsigned int test_random(unsigned int *state, unsigned int n);
+
 /* Called when a test fails, in its process: to say more, in lines with '#'. */
 extern void (*test_explain)(void);
 /* Called when a test's process is gone, to remove what outlives it. */
@@ -83,6 +94,13 @@ long long test_now(void);
 long long test_read_number(const char *path);
 /* Number of live threads whose name begins so. */
 int test_threads(const char *prefix);
+/*
+ * What a process that is gone left behind, or NULL: workers, debugfs
+ * directories, use of the module (by anybody: nobody else may have a device).
+ */
+const char *test_leftover(int pid);
+/* Kernel memory that cannot be reclaimed, in KiB. */
+long long test_kernel_memory(void);
 /* The kernel's log from now on; whether a line with @text has come since. */
 int test_log_open(void);
 bool test_log_has(int fd, const char *text);

@@ -45,6 +45,13 @@ static void make_tap(struct vnet *n, int flags)
 		test_fail("packet socket: %s", strerror(-n->sock));
 }
 
+void vnet_start_tap(struct vnet *n)
+{
+	memset(n, 0, sizeof(*n));
+	n->hdr_len = 12;
+	make_tap(n, 0);
+}
+
 static void make_pool(struct vnet *n, unsigned int vq, unsigned int size)
 {
 	struct vnet_pool *p = &n->pool[vq];
@@ -104,7 +111,13 @@ void vnet_start(struct vnet *n, const struct vnet_conf *conf)
 				    BIT_ULL(VIRTIO_NET_F_MRG_RXBUF)) ? 12 : 10;
 	explained = n;
 	test_explain = explain;
-	make_tap(n, conf->tap_flags);
+	if (conf->tap_of) {
+		memcpy(n->tap, conf->tap_of->tap, sizeof(n->tap));
+		n->tapfd = conf->tap_of->tapfd;
+		n->sock = conf->tap_of->sock;
+	} else {
+		make_tap(n, conf->tap_flags);
+	}
 
 	OK(vmm_open(&n->vmm, NULL, conf->mem ? conf->mem : 16 << 20));
 	need_offered(&n->vmm, n->features & vnet_mode());

@@ -32,6 +32,7 @@
  * @tap_flags: for TUNSETIFF
  * @iommu: negotiate ACCESS_PLATFORM, I/O addresses differ from physical ones
  * @no_backend: leave the rings stopped
+ * @tap_of: use the tap and the socket of this setup instead of new ones
  */
 struct vnet_conf {
 	__u64 features;
@@ -43,6 +44,7 @@ struct vnet_conf {
 	int tap_flags;
 	bool iommu;
 	bool no_backend;
+	const struct vnet *tap_of;
 };
 
 /* Buffers of one queue, all of one size, handed out in turn. */
@@ -70,6 +72,8 @@ struct vnet {
 /* The features of the test's mode; the first without EVENT_IDX. */
 __u64 vnet_layout(void);
 __u64 vnet_mode(void);
+/* Only the tap and its socket, for others' @tap_of. */
+void vnet_start_tap(struct vnet *n);
 void vnet_start(struct vnet *n, const struct vnet_conf *conf);
 /* Set or, with -1, take away the backend of both queues. */
 void vnet_backend(struct vnet *n, int fd);

@@ -193,6 +193,7 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 	/* What we have and the guest was not told of is not the guest's. */
 	const u16 limit = r->published + r->num;
 	u16 start = r->last_avail, at = start, seen = start;
+	u32 dry = U32_MAX;	/* where a descriptor was found not available */
 	int err = 0;
 
 	if (!vring_access_begin(vring_at(&r->desc, 0), sizeof(u64)))
@@ -202,12 +203,16 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 		u16 nr = 1;
 
 		if (at == seen) {
-			u32 more = min((u32)(last - c), (u32)(u16)(limit - at));
+			u16 stop = at + min((u32)(last - c), (u32)(u16)(limit - at));
 
-			if (!scan(r, &seen, at + more))
+			if (at == dry)
+				break;
+			if (!scan(r, &seen, stop))
 				goto fault;
 			if (at == seen)
 				break;
+			if (seen != stop)
+				dry = seen;
 			/*
 			 * Flags before the rest. Pairs with the guest's barrier
 			 * between a chain and the flags of its first descriptor.

@@ -158,24 +158,35 @@ bool drv_show(struct drv *d)
 	return new != old && !(drv_used_flags(d->m) & VRING_USED_NO_NOTIFY);
 }
 
-bool drv_get(struct drv *d, u32 *id, u32 *len)
+bool drv_peek(const struct drv *d, u32 *id, u32 *len)
 {
-	u16 at, k;
-
 	if (d->used == drv_used_idx(d->m))
 		return false;
 	*id = drv_used_id(d->m, d->used);
 	*len = drv_used_len(d->m, d->used);
-	if (*id >= d->m->num || !d->len[*id])
-		env_die("used entry %u names %u, which is not in flight", d->used, *id);
-	at = (u16)*id;
-	for (k = 1; k < d->len[*id]; k++)
+	return true;
+}
+
+void drv_take(struct drv *d, u32 id)
+{
+	u16 at = id, k;
+
+	if (id >= d->m->num || !d->len[id])
+		env_die("used entry %u names %u, which is not in flight", d->used, id);
+	for (k = 1; k < d->len[id]; k++)
 		at = d->next[at];
 	d->next[at] = d->free;
-	d->free = (u16)*id;
-	d->nr_free += d->len[*id];
-	d->len[*id] = 0;
+	d->free = id;
+	d->nr_free += d->len[id];
+	d->len[id] = 0;
 	d->used++;
+}
+
+bool drv_get(struct drv *d, u32 *id, u32 *len)
+{
+	if (!drv_peek(d, id, len))
+		return false;
+	drv_take(d, *id);
 	return true;
 }
 

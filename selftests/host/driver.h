@@ -58,6 +58,12 @@ int drv_add(struct drv *d, const struct drv_buf *buf, unsigned int nr, u64 table
 /* Show all added chains to the device. Return: whether it wants a kick. */
 bool drv_show(struct drv *d);
 
+/* Look at the next used entry. Return: false if there is none. */
+bool drv_peek(const struct drv *d, u32 *id, u32 *len);
+
+/* Free a chain that a used entry speaks for, and go on to the next entry. */
+void drv_take(struct drv *d, u32 id);
+
 /* Take a used entry and free its chain. Return: false if there is none. */
 bool drv_get(struct drv *d, u32 *id, u32 *len);
 

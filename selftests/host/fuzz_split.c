@@ -7,7 +7,7 @@
  *
  * As long as the guest has done nothing that a driver would not do, it is also
  * checked end to end: no errors, chains arrive in order and complete, and what
- * was put comes out of the used ring.
+ * was put comes out of the used ring, as a driver with or without IN_ORDER reads it.
  *
  * Input: 6 bytes of configuration, see configure(); then actions of a byte
  * each, followed by their arguments. Bytes that are missing are zero.
@@ -41,7 +41,7 @@ struct fuzz {
 	unsigned int nr_change;
 	bool clean;
 	/* Chains fetched and not put, oldest first; chains put, by used index. */
-	u16 flight[FLIGHT_MAX];
+	struct vring_done flight[FLIGHT_MAX];
 	u32 nr_flight;
 	struct vring_done *put;
 	u32 nr_put;
@@ -112,6 +112,7 @@ static void configure(struct fuzz *f)
 		.event_idx = feature & 1,
 		.indirect = feature & 2,
 		.notify_on_empty = feature & 4,
+		.in_order = feature & 8,
 		.start = word(&f->in),
 		.shape.scattered = shape & 4,
 		.guest_len = 0x10000,
@@ -153,17 +154,25 @@ static void guest_add(struct fuzz *f)
 	f->added_segs[i] = nr;
 }
 
+/* In order an entry may speak for some before it that had nothing to write. */
 static void guest_get(struct fuzz *f)
 {
-	u32 id, len;
+	u32 id, len, n = 0, i;
 
 	if (!f->clean)
 		return;
-	if (!drv_get(&f->g.drv, &id, &len))
+	if (!drv_peek(&f->g.drv, &id, &len))
 		return;
-	require(f->nr_put, "a used entry that was never put");
-	require(id == f->put[0].id && len == f->put[0].len, "another used entry than was put");
-	memmove(f->put, f->put + 1, --f->nr_put * sizeof(*f->put));
+	while (f->g.r.in_order && n < f->nr_put && f->put[n].id != id && f->put[n].out_only)
+		n++;
+	require(n < f->nr_put, "a used entry that was never put");
+	require(id == f->put[n].id && len == f->put[n].len, "another used entry than was put");
+	require((u16)(drv_used_idx(&f->g.mem) - f->g.drv.used) > n,
+		"a used entry for chains that are not used");
+	for (i = 0; i <= n; i++)
+		drv_take(&f->g.drv, f->put[i].id);
+	f->nr_put -= n + 1;
+	memmove(f->put, f->put + n + 1, f->nr_put * sizeof(*f->put));
 }
 
 /* A whole descriptor, of the table or of an indirect one, nearly right. */
@@ -221,7 +230,10 @@ static void device_fetch(struct fuzz *f)
 			f->first_added++;
 			f->nr_added--;
 		}
-		f->flight[f->nr_flight++] = f->g.b.chain[i].id;
+		f->flight[f->nr_flight++] = (struct vring_done){
+			.id = f->g.b.chain[i].id,
+			.out_only = f->g.b.chain[i].nr_out == f->g.b.chain[i].nr_seg,
+		};
 	}
 }
 
@@ -244,19 +256,24 @@ static void device_put(struct fuzz *f)
 	u32 len = word(&f->in);
 
 	while (n--) {
-		u16 id = f->nr_flight ? f->flight[0] : len;
+		struct vring_done done = { .id = len };
 		int ret;
 
 		if (f->clean && !f->nr_flight)
 			return;
-		ret = rig_put(&f->g, id, len);
+		if (f->nr_flight)
+			done = f->flight[0];
+		if (!done.out_only)
+			done.len = len;
+		ret = done.out_only ? rig_put_out(&f->g, done.id) :
+				      rig_put(&f->g, done.id, len);
 		require(!f->clean || !ret || env.faulted, "no room for a used entry");
 		if (ret)
 			return;
 		if (f->nr_flight)
 			memmove(f->flight, f->flight + 1, --f->nr_flight * sizeof(*f->flight));
 		if (f->clean)
-			f->put[f->nr_put++] = (struct vring_done){ .id = id, .len = len };
+			f->put[f->nr_put++] = done;
 	}
 }
 

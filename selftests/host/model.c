@@ -65,21 +65,48 @@ static void check_state(const struct model *m, const struct vring_dev *r)
 	       "signalled is %u, not %u", r->signalled, m->signalled);
 }
 
+/*
+ * In order an entry names the last of a row, of which all others had nothing to
+ * write. How long a row is the code may choose. Returns its last place; entries
+ * that a hostile guest made alike are taken for one row.
+ */
+static int row_end(const struct model *m, u32 slot, u16 recorded, u32 id, const u32 *len)
+{
+	int end = -1;
+	u16 i;
+
+	for (i = 0; i < recorded; i++) {
+		u32 at = (slot + i) & (m->num - 1);
+
+		if (m->used[at].id == id && (!len || m->used[at].len == *len))
+			end = at;
+		if (!m->in_order || !m->used[at].out_only)
+			break;
+	}
+	return end;
+}
+
 /* A store into the used ring's entries: of a recorded one, and the right value. */
 static void check_entry(struct model *m, const struct env_event *e)
 {
 	u32 slot = (e->off - 4) / 8;
 	u16 ahead = (u16)(slot - m->published) & (m->num - 1);
 	bool is_len = (e->off - 4) % 8;
-	const struct vring_done *u = &m->used[slot];
+	u16 recorded = m->last_used - m->published;
+	u32 val = e->val;
+	int end;
 
-	expect(ahead < (u16)(m->last_used - m->published),
-	       "store to used entry %u, which is not ours to write", slot);
+	expect(ahead < recorded, "store to used entry %u, which is not ours to write", slot);
 	expect(e->size == 4 && (e->off - 4) % 4 == 0, "odd store to used+%u", e->off);
-	expect(e->val == (is_len ? u->len : u->id),
-	       "used entry %u: %llu stored as its %s", slot,
-	       (unsigned long long)e->val, is_len ? "len" : "id");
-	m->stored[slot] |= is_len ? HAS_LEN : HAS_ID;
+	if (!is_len)
+		m->stored_id[slot] = val;
+	end = row_end(m, slot, recorded - ahead, m->stored_id[slot], is_len ? &val : NULL);
+	expect(end >= 0, "used entry %u: %u stored as its %s", slot, val, is_len ? "len" : "id");
+	for (;; slot = (slot + 1) & (m->num - 1)) {
+		m->stored[slot] |= is_len ? HAS_LEN : HAS_ID;
+		if ((int)slot == end)
+			break;
+	}
 }
 
 /* All stores of a verb; also that nothing else was stored. */
@@ -155,15 +182,18 @@ void model_init(struct model *m, const struct vring_dev *r)
 	m->event_idx = r->event_idx;
 	m->indirect = r->indirect;
 	m->notify_on_empty = r->notify_on_empty;
+	m->in_order = r->in_order;
 	m->signals_missed = MISSED_UNKNOWN;
 	m->used = calloc(m->num, sizeof(*m->used));
 	m->stored = calloc(m->num, sizeof(*m->stored));
+	m->stored_id = calloc(m->num, sizeof(*m->stored_id));
 }
 
 void model_free(struct model *m)
 {
 	free(m->used);
 	free(m->stored);
+	free(m->stored_id);
 	memset(m, 0, sizeof(*m));
 }
 
@@ -283,7 +313,8 @@ void model_unfetch(struct model *m, const struct vring_dev *r, u16 n)
 	check_state(m, r);
 }
 
-void model_put(struct model *m, const struct vring_dev *r, u16 id, u32 len, int ret)
+void model_put(struct model *m, const struct vring_dev *r, const struct vring_done *done,
+	       int ret)
 {
 	u32 slot = m->last_used & (m->num - 1);
 
@@ -294,7 +325,7 @@ void model_put(struct model *m, const struct vring_dev *r, u16 id, u32 len, int 
 		expect(ret == -VRING_E_USED_OVERFLOW, "put returned %d", ret);
 	} else {
 		expect(ret == 0, "put returned %d", ret);
-		m->used[slot] = (struct vring_done){ .id = id, .len = len };
+		m->used[slot] = *done;
 		m->stored[slot] = 0;
 		m->last_used++;
 	}

@@ -20,6 +20,7 @@
  * @event_idx: features
  * @indirect: features
  * @notify_on_empty: features
+ * @in_order: features
  * @avail_idx: the available index as last loaded
  * @last_avail: next entry to fetch
  * @last_used: next used index to record
@@ -28,13 +29,16 @@
  * @signals_missed: entries published since, or more than 65535 if unknown
  * @used_flags: as last stored
  * @used: entries recorded, by used index modulo @num
- * @stored: which of them the guest's memory holds
+ * @stored: which of them the guest's memory holds, by an entry of their own or,
+ *	in order, by one that speaks for them
+ * @stored_id: the id that was stored last in each place
  */
 struct model {
 	u32 num;
 	bool event_idx;
 	bool indirect;
 	bool notify_on_empty;
+	bool in_order;
 	u16 avail_idx;
 	u16 last_avail;
 	u16 last_used;
@@ -44,6 +48,7 @@ struct model {
 	u16 used_flags;
 	struct vring_done *used;
 	u8 *stored;
+	u32 *stored_id;
 };
 
 /* A chain as the model reads it. */
@@ -64,7 +69,8 @@ void model_start(struct model *m, const struct vring_dev *r, u16 last_avail, int
 void model_fetch(struct model *m, const struct vring_dev *r, const struct vring_batch *b,
 		 unsigned int max, int ret);
 void model_unfetch(struct model *m, const struct vring_dev *r, u16 n);
-void model_put(struct model *m, const struct vring_dev *r, u16 id, u32 len, int ret);
+void model_put(struct model *m, const struct vring_dev *r, const struct vring_done *done,
+	       int ret);
 void model_publish(struct model *m, const struct vring_dev *r, int ret);
 void model_need_signal(struct model *m, const struct vring_dev *r, int ret);
 void model_kick_enable(struct model *m, const struct vring_dev *r, int ret);

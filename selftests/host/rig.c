@@ -30,6 +30,7 @@ void rig_init(struct rig *g, const struct rig_config *cfg)
 	g->r.event_idx = cfg->event_idx;
 	g->r.indirect = cfg->indirect;
 	g->r.notify_on_empty = cfg->notify_on_empty;
+	g->r.in_order = cfg->in_order;
 	ringmem_init(&g->mem, &g->r, cfg->layout, cfg->num, &cfg->shape);
 
 	env.guest_len = cfg->guest_len ? cfg->guest_len : GUEST_LEN;
@@ -87,27 +88,36 @@ void rig_unfetch(struct rig *g, u16 n)
 }
 
 /* One chain, as a caller records many. */
-static int put(struct vring_dev *r, u16 id, u16 slots, u32 len, bool out_only)
+static int put(struct vring_dev *r, const struct vring_done *chain)
 {
 	struct vring_done *done;
 	int ret = vring_put_begin(r, 1, &done);
 
 	if (ret)
 		return ret;
-	*done = (struct vring_done){ .id = id, .slots = slots, .len = len,
-				     .out_only = out_only };
-	return vring_put_end(r, 1, slots);
+	*done = *chain;
+	return vring_put_end(r, 1, chain->slots);
 }
 
-int rig_put(struct rig *g, u16 id, u32 len)
+static int put_and_look(struct rig *g, const struct vring_done *chain)
 {
 	int ret = 0;
 
 	env_verb_begin();
-	ret = put(&g->r, id, 1, len, false);
+	ret = put(&g->r, chain);
 	env_verb_end();
-	model_put(&g->model, &g->r, id, len, ret);
+	model_put(&g->model, &g->r, chain, ret);
 	return ret;
+}
+
+int rig_put(struct rig *g, u16 id, u32 len)
+{
+	return put_and_look(g, &(struct vring_done){ .id = id, .slots = 1, .len = len });
+}
+
+int rig_put_out(struct rig *g, u16 id)
+{
+	return put_and_look(g, &(struct vring_done){ .id = id, .slots = 1, .out_only = true });
 }
 
 int rig_publish(struct rig *g)

@@ -20,6 +20,7 @@
  * @event_idx: feature
  * @indirect: feature
  * @notify_on_empty: feature
+ * @in_order: feature
  * @guest_len: size of guest memory, if not GUEST_LEN
  * @start: first index, available and used
  * @shape: of the memory
@@ -30,6 +31,7 @@ struct rig_config {
 	bool event_idx;
 	bool indirect;
 	bool notify_on_empty;
+	bool in_order;
 	u32 guest_len;
 	u16 start;
 	struct ringmem_shape shape;
@@ -62,6 +64,8 @@ int rig_start(struct rig *g, u16 last_avail);
 int rig_fetch(struct rig *g, unsigned int max);
 void rig_unfetch(struct rig *g, u16 n);
 int rig_put(struct rig *g, u16 id, u32 len);
+/* Of a chain that has nothing to write into. */
+int rig_put_out(struct rig *g, u16 id);
 int rig_publish(struct rig *g);
 int rig_need_signal(struct rig *g);
 int rig_kick_enable(struct rig *g);

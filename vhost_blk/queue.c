@@ -108,6 +108,8 @@ static enum vhc_verdict take_all(struct vhb_queue *q)
 		if (ok < n)
 			return q->flight ? VHC_WAIT_BACKEND : VHC_MORE;
 		taken += n;
+		if (taken > VHC_BATCH && vhc_should_yield())
+			break;
 	}
 	return VHC_MORE;
 }

@@ -40,9 +40,10 @@ struct vhc_vq;
 /**
  * vhc_should_yield() - whether another task is due on this CPU
  *
- * For a turn to end early. With lazy preemption (the flag that need_resched()
- * leaves out) a kernel thread is left alone until the next tick, and nobody
- * but itself can know better.
+ * For a turn to end early, after more than one batch: the guest that was just
+ * woken by the first one is not what it should end for. With lazy preemption
+ * (the flag that need_resched() leaves out) a kernel thread is left alone until
+ * the next tick, and nobody but itself can know better.
  */
 static inline bool vhc_should_yield(void)
 {

@@ -335,9 +335,12 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 			}
 			WRITE_ONCE(rx->q.poll.muted, true);
 		}
-		if (packets && packets % VHC_BATCH == 0 &&
-		    !(put_filled(rx, &hand) && publish(rx)))
-			break;
+		if (packets && packets % VHC_BATCH == 0) {
+			if (!(put_filled(rx, &hand) && publish(rx)))
+				break;
+			if (packets > VHC_BATCH && vhc_should_yield())
+				break;
+		}
 		got = collect(rx, &hand, hlen + len, queued, &bufs);
 		if (unlikely(got == NEVER || got == NO_MEMORY)) {
 			if (got == NEVER)

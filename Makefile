@@ -5,6 +5,9 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 # Where install puts the modules: beside the kernel's own, which they override.
 INSTALL_MOD_DIR ?= updates
+# Who may open the disks of vhost_blk.
+UDEV_RULES_DIR ?= /usr/lib/udev/rules.d
+UDEV_RULES := packaging/udev/70-vhost-accel.rules
 KERNEL ?= 6.12
 
 LAB := selftests/lab
@@ -37,7 +40,7 @@ check-host: ## only the tests that need neither VM nor root: seconds
 	$(LAB)/check.sh --only host '$(T)'
 
 check-long: ## the tests that take long: stress, soak
-	$(LAB)/check.sh --only long612,k72all '$(T)'
+	$(LAB)/check.sh --only k72all,long612,longdebug '$(T)'
 
 bench: ## cost in instructions a packet, ours against in-tree (docs/performance.md)
 	$(LAB)/setup.sh
@@ -57,10 +60,12 @@ lint: ## sparse, checkpatch, clang-format, shellcheck, the compat rule
 install: modules ## install the modules so that modprobe prefers them to the kernel's
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
+	install -D -m 644 -t $(INSTALL_MOD_PATH)$(UDEV_RULES_DIR) $(UDEV_RULES)
 
 uninstall: ## remove what install put there: the kernel's own are back
 	rm -f $(foreach m,$(MODULES),$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR)/$(m).ko*)
 	-rmdir $(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/$(INSTALL_MOD_DIR) 2>/dev/null
+	rm -f $(addprefix $(INSTALL_MOD_PATH)$(UDEV_RULES_DIR)/,$(notdir $(UDEV_RULES)))
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
 
 clean: ## remove what modules built here (the lab's cache stays)

@@ -140,6 +140,19 @@ read_only() {
 	nbd ro 'nbdinfo $uri | grep "is_read_only: true"' -r && gone ro
 }
 
+# With udev's own rules and ours: members of group kvm open a disk, others do not.
+udev_rule() {
+	local mode
+	mkdir -p /run/udev/rules.d
+	cp /src/packaging/udev/*.rules /run/udev/rules.d/
+	/usr/lib/systemd/systemd-udevd --daemon &&
+		backing_file && disk t "$path" && udevadm settle --timeout=60 || return
+	mode=$(stat -c '%G %a' /dev/vhost-blk/t)
+	udevadm control --exit
+	need "the node is $mode" [ "$mode" = "kvm 660" ] &&
+		gone t && rm "$path" /run/udev/rules.d/*
+}
+
 head -c "${MIB}M" /dev/urandom >"$tmp/data"
 for kind in "${backings[@]}"; do
 	check "backing: $kind" "backing_$kind" || continue
@@ -151,3 +164,4 @@ for kind in "${backings[@]}"; do
 	[ "$kind" != file ] || check "read-only" read_only || true
 done
 check "a backing with bad sectors" errors || true
+check "udev: group kvm may open it" udev_rule || true

@@ -18,20 +18,21 @@ taken() { modinfo -b /build -k "$release" -n vhost_net; }
 ours_taken() { [[ $(taken) == */updates/vhost_net.ko* ]]; }
 own_taken() { [[ $(taken) == */kernel/drivers/vhost/vhost_net.ko* ]]; }
 core_first() { modprobe -d /build -S "$release" --show-depends vhost_net | grep -q updates/vhost_core; }
-list() { (cd /build/lib/modules && find . -name '*.ko*' | sort); }
+list() { (cd /build && find lib usr -name '*.ko*' -o -name '*.rules' | sort); }
 run_make() { make -j"$(nproc)" "$1" KDIR="/lib/modules/$release/build" INSTALL_MOD_PATH=/build >/build/log 2>&1 || { cat /build/log; exit 1; }; }
 
 inside() {
 	failed=0
 	release=$1
-	mkdir -p /build/lib/modules/"$release" /build/work
+	mkdir -p /build/lib/modules/"$release" /build/work /build/usr
 	cp -r /lib/modules/"$release"/{kernel,modules.*} /build/lib/modules/"$release"/
-	cp -r /src/Kbuild /src/Makefile /src/vhost_* /src/uapi /src/compat /build/work
+	cp -r /src/Kbuild /src/Makefile /src/vhost_* /src/uapi /src/compat /src/packaging /build/work
 	cd /build/work
 	list >/build/before
 	run_make install
 	expect "modprobe takes ours" ours_taken
 	expect "ours comes with vhost_core" core_first
+	expect "udev knows disks" test -e /build/usr/lib/udev/rules.d/70-vhost-accel.rules
 	run_make uninstall
 	expect "the kernel's own is back" own_taken
 	list >/build/after

@@ -24,13 +24,13 @@ collect() { # status of the boot
 		mv "$file" "$dir/findings/"
 		say "finding: $dir/findings/$(basename "$file")"
 	done
-	if [ -s "$dir/current" ] && [ "$1" -ge 99 ]; then
-		name=died-$(sha1sum "$dir/current" | cut -c1-16)
-		mv "$dir/current" "$dir/findings/$name"
+	if [ -s "$dir/input" ] && [ "$1" -ge 99 ]; then
+		name=died-$(sha1sum "$dir/input" | cut -c1-16)
+		mv "$dir/input" "$dir/findings/$name"
 		cp "$dir/serial.log" "$dir/findings/$name.log"
 		say "finding: $dir/findings/$name (status $1)"
 	fi
-	rm -f "$dir/current"
+	rm -f "$dir/input"
 }
 
 while :; do

@@ -12,7 +12,7 @@
 #   FUZZ_NEW=DIR           for inputs that reach new code (in memory, not kept)
 #
 # A finding is a file in FUZZ_OUT: crash-*, timeout-*, or hang-* if the program's
-# watchdog ended it; what the machine died of is in FUZZ_OUT/current.
+# watchdog ended it; what the machine died of is in FUZZ_OUT/input.
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -77,14 +77,14 @@ case $mode in
 run)
 	status=0
 	seconds=$1
-	FUZZ_CURRENT=$out/current "$fuzz" "${flags[@]}" -max_total_time="$seconds" \
+	FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -max_total_time="$seconds" \
 		"$new" "$here/corpus" "$here/regressions" 2>&1 | quiet || status=$?
 	if [ "$status" -eq 99 ]; then
-		mv "$out/current" "$out/hang-$(sha1sum "$out/current" | cut -c1-40)"
+		mv "$out/input" "$out/hang-$(sha1sum "$out/input" | cut -c1-40)"
 	fi
 	show_findings
 	[ "$status" -eq 0 ] || { echo "not ok - fuzzing (status $status)"; exit 1; }
-	rm -f "$out/current"
+	rm -f "$out/input"
 	leaks
 	echo "ok - fuzzing"
 	;;
@@ -94,7 +94,7 @@ regress)
 		[ -f "$file" ] || continue
 		name=$(basename "$file")
 		# Some need luck with timing.
-		if FUZZ_CURRENT=$out/current timeout 120 "$fuzz" "${flags[@]}" -runs=10 "$file" \
+		if FUZZ_CURRENT=$out/input timeout 120 "$fuzz" "${flags[@]}" -runs=10 "$file" \
 			>"$out/regress.log" 2>&1; then
 			echo "ok - $name"
 		else
@@ -103,7 +103,7 @@ regress)
 			status=1
 		fi
 	done
-	if FUZZ_CURRENT=$out/current "$fuzz" "${flags[@]}" -runs=1 "$here"/corpus/* \
+	if FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -runs=1 "$here"/corpus/* \
 		>"$out/regress.log" 2>&1; then
 		echo "ok - corpus ($(find "$here/corpus" -type f | wc -l) inputs)"
 	else
@@ -116,7 +116,7 @@ regress)
 	exit "$status"
 	;;
 merge)
-	FUZZ_CURRENT=$out/current "$fuzz" "${flags[@]}" -merge=1 "$new" "$here/corpus" "$@" 2>&1 | quiet
+	FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -merge=1 "$new" "$here/corpus" "$@" 2>&1 | quiet
 	;;
 cover)
 	files=()
@@ -125,7 +125,7 @@ cover)
 			[ ! -f "$file" ] || files+=("$file")
 		done
 	done
-	FUZZ_CURRENT=$out/current "$fuzz" "${flags[@]}" -runs=1 "${files[@]}" 2>&1 | quiet | tail -n 5
+	FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -runs=1 "${files[@]}" 2>&1 | quiet | tail -n 5
 	;;
 *)
 	echo "fuzz.sh: '$mode'?" >&2

@@ -40,6 +40,9 @@ for line in 'WARNING: CPU: 0' 'INFO: task x blocked for more than 60 seconds' 'U
 	'turning off the locking correctness validator.' 'ODEBUG: free active timer_list'; do
 	expect "log-${line//[^A-Za-z]/-}" "0 1 0" "echo '$line' >/dev/kmsg"
 done
+starved="printf '<4>x: page allocation failure: order:0\\n' >/dev/kmsg; echo 'Call Trace:' >/dev/kmsg"
+expect log-starved "1 0 0" "$starved"
+expect log-starved-and-more "0 1 0" "$starved; echo 'Call Trace:' >/dev/kmsg"
 expect module-in-use "0 1 0" 'exec 3<>/dev/net/tun; modprobe vhost_iotlb'
 expect swept "1 0 0" 'setsid sleep 1000 & sleep 0.3'
 if pgrep -x sleep >/dev/null; then

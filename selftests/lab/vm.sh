@@ -83,7 +83,11 @@ mkdir "$LAB_TMP/ctl"
 if [ -z "$shell" ]; then
 	# A copy, so that a build beside us changes nothing under a running test.
 	# The shell sees the real one: there one rebuilds and loads again.
-	cp -a "$build" "$LAB_TMP/build"
+	if [ -e "${build%/out}/lock" ]; then
+		flock -s "${build%/out}/lock" cp -a "$build" "$LAB_TMP/build"
+	else
+		cp -a "$build" "$LAB_TMP/build"
+	fi
 	build=$LAB_TMP/build
 fi
 [ -n "$log" ] || log=$LAB_TMP/serial.log

@@ -99,7 +99,10 @@ int test_threads(const char *prefix);
  * directories, use of the module (by anybody: nobody else may have a device).
  */
 const char *test_leftover(int pid);
-/* Kernel memory that cannot be reclaimed, in KiB. */
+/*
+ * Kernel memory that cannot be reclaimed, in KiB. Always 0 on the debug kernel,
+ * where KASAN keeps for a while what was freed, and kmemleak tells what is lost.
+ */
 long long test_kernel_memory(void);
 /* The kernel's log from now on; whether a line with @text has come since. */
 int test_log_open(void);

@@ -106,9 +106,9 @@ end_blkio() {
 	done
 	umount "$tmp/ext4" "$tmp/tmpfs" 2>/dev/null || true
 	[ -z "${loop:-}" ] || losetup -d "$loop"
-	dmsetup remove vblk-slow 2>/dev/null || true
+	dmsetup remove --noudevsync vblk-slow 2>/dev/null || true
 	rmdir /sys/kernel/config/nullb/vblk 2>/dev/null || true
-	dmsetup remove vblk-err 2>/dev/null || true
+	dmsetup remove --noudevsync vblk-err 2>/dev/null || true
 	modprobe -r brd null_blk dm-delay 2>/dev/null || true
 	(exit "$status")
 	end_test
@@ -131,7 +131,7 @@ errors() {
 	fi
 	grep -qi "input/output error" "$tmp/nbd" || { why="no I/O error: $(tail -n 1 "$tmp/nbd")"; return 1; }
 	# shellcheck disable=SC2016
-	nbd err 'nbdsh -u $uri -c "h.pread(65536, 0)" || nbdinfo $uri' && gone err && dmsetup remove vblk-err
+	nbd err 'nbdsh -u $uri -c "h.pread(65536, 0)" || nbdinfo $uri' && gone err && dmsetup remove --noudevsync vblk-err
 }
 
 read_only() {
@@ -145,12 +145,13 @@ udev_rule() {
 	local mode
 	mkdir -p /run/udev/rules.d
 	cp /src/packaging/udev/*.rules /run/udev/rules.d/
-	/usr/lib/systemd/systemd-udevd --daemon &&
+	/usr/lib/systemd/systemd-udevd --daemon >/dev/null 2>&1 &&
 		backing_file && disk t "$path" && udevadm settle --timeout=60 || return
 	mode=$(stat -c '%G %a' /dev/vhost-blk/t)
 	udevadm control --exit
+	rm -r /run/udev
 	need "the node is $mode" [ "$mode" = "kvm 660" ] &&
-		gone t && rm "$path" /run/udev/rules.d/*
+		gone t && rm "$path"
 }
 
 head -c "${MIB}M" /dev/urandom >"$tmp/data"

@@ -539,6 +539,7 @@ static void device_kick(struct fuzz *f, u8 what)
 	const struct vring_dev *r = &f->g.r;
 	bool more = what == 1;
 	u16 at = more ? r->avail_idx : r->last_avail;
+	u32 wish;
 	int ret;
 
 	switch (what) {
@@ -565,7 +566,14 @@ static void device_kick(struct fuzz *f, u8 what)
 			pk_wire(r->num, at % (2 * r->num)), "the kick's offset is wrong");
 	}
 	if (what == 3) {
-		require(!ret && (!f->clean || pk_dev_flags(&f->g.mem) == PK_DISABLE),
+		/* What was added since the last wish is passed in silence. */
+		require(!ret, "kicks were not done without");
+		if (!f->clean || pk_dev_flags(&f->g.mem) == PK_DISABLE)
+			return;
+		wish = pk_dev_off_wrap(&f->g.mem);
+		wish = (wish & 0x7fff) + (wish & 0x8000 ? 0 : r->num);
+		require(r->event_idx && pk_dev_flags(&f->g.mem) == PK_DESC &&
+			(r->last_avail - wish) % (2 * r->num) < r->num,
 			"kicks were not done without");
 		return;
 	}

@@ -1023,6 +1023,37 @@ static void kicks(void **state)
 		}
 }
 
+/* A wish that the guest has passed is silent without a store, for a lap. */
+static void kick_passed(void **state)
+{
+	u32 start, i;
+
+	(void)state;
+	for (start = 0; start < 16; start++) {
+		struct pk *g = open_with(8, start, true, false);
+
+		assert_int_equal(pk_kick_enable(g), 0);
+		for (i = 0; i < 24; i++) {
+			u16 id;
+			u32 len;
+
+			pk_offer(g, 1, 1, false);
+			assert_int_equal(pk_wants_kick(&g->drv), !i);
+			assert_int_equal(pk_kick_disable(g), 0);
+			assert_int_equal(pk_dev_flags(&g->mem), i < 8 ? PK_DESC : PK_DISABLE);
+			assert_int_equal(env.accesses > 0, i == 8);
+			assert_int_equal(pk_fetch(g, 64), 1);
+			assert_int_equal(pk_put(g, g->b.chain[0].id, 1, 0, true), 0);
+			assert_int_equal(pk_publish(g), 1);
+			assert_true(pk_get(&g->drv, &id, &len));
+		}
+		assert_int_equal(pk_kick_enable(g), 0);
+		pk_offer(g, 1, 1, false);
+		assert_true(pk_wants_kick(&g->drv));
+		close_pk(g);
+	}
+}
+
 /* A verb in a situation in which it touches much of the ring. */
 struct scene {
 	const char *name;
@@ -1296,6 +1327,7 @@ int main(void)
 		cmocka_unit_test(event_flags),
 		cmocka_unit_test(event_far),
 		cmocka_unit_test(kicks),
+		cmocka_unit_test(kick_passed),
 		cmocka_unit_test(fault_everywhere),
 		cmocka_unit_test(loaded_once),
 		cmocka_unit_test(scattered),

@@ -408,6 +408,12 @@ int vring_packed_kick_disable(struct vring_dev *r)
 {
 	if (r->used_flags == EVENT_DISABLE)
 		return 0;
+	/*
+	 * The guest has passed the descriptor that it was to kick for, or is
+	 * about to. That wish is out of date, and silent, for two laps.
+	 */
+	if (r->used_flags == EVENT_DESC && (u16)(r->last_avail - r->kick_pos) < r->num)
+		return 0;
 	return store_event(r, EVENT_DISABLE, 0);
 }
 
@@ -416,6 +422,7 @@ static int ask_for_kick(struct vring_dev *r, u16 pos)
 {
 	int err = store_event(r, r->event_idx ? EVENT_DESC : EVENT_ENABLE, pos);
 
+	r->kick_pos = pos;
 	/*
 	 * Store of our wish before the load of the descriptor's flags. Pairs
 	 * with the guest's barrier between storing these and reading our wish.

@@ -232,6 +232,7 @@ struct vring_done {
  * @signalled_valid: whether @signalled may be compared with
  * @used_flags: our wish for kicks as last stored: flags of the used ring, or of
  *	the device's event suppression structure
+ * @kick_pos: packed: position of the descriptor that a kick was asked for
  * @first_flags: packed: flags of the entry at @published, which come last
  * @nr_pend: entries in @pend
  * @pend: used entries that were put and not stored yet
@@ -256,6 +257,7 @@ struct vring_dev {
 	u16 signalled;
 	bool signalled_valid;
 	u16 used_flags;
+	u16 kick_pos;
 	u16 first_flags;
 	u16 nr_pend;
 	struct vring_done pend[VRING_BATCH];

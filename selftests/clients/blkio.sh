@@ -134,6 +134,49 @@ errors() {
 	nbd err 'nbdsh -u $uri -c "h.pread(65536, 0)" || nbdinfo $uri' && gone err && dmsetup remove --noudevsync vblk-err
 }
 
+# Of all queues of the disk that is open: requests completed, those with errors too.
+completed() { awk '$1 ~ /^(reads|writes)$/ { n += $2 } END { print n + 0 }' /sys/kernel/debug/vhost/*-blk-*/vq*; }
+
+# shellcheck disable=SC2317 # until_true calls it
+busy() { [ "$(completed 2>/dev/null)" -gt 20 ]; }
+
+# A device that stops answering for a while: what is under way waits, and then
+# goes on where it was.
+stall() {
+	local before copying status=0
+	[ -e /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=$((MIB << 10))
+	modprobe dm-delay
+	echo "0 $((MIB << 11)) delay /dev/ram0 0 5" | dmsetup create --noudevsync vblk-slow && dmsetup mknodes &&
+		disk t /dev/mapper/vblk-slow || return
+	# shellcheck disable=SC2016 # nbdkit's shell expands it
+	nbd t "nbdcopy --flush '$tmp/data' \$uri && nbdcopy \$uri '$tmp/back'" &
+	copying=$!
+	until_true 60 busy || { why="nothing is copied"; return 1; }
+	dmsetup suspend --noflush vblk-slow
+	before=$(completed)
+	sleep 0.5 # a stall is what is tested
+	need "$(completed) completed, $before before the stall" [ "$(completed)" -le $((before + 64)) ]
+	dmsetup resume vblk-slow
+	wait "$copying" || status=$?
+	need "the copy failed: $(tail -n 1 "$tmp/nbd")" [ "$status" -eq 0 ] &&
+		need "what was read is not what was written" cmp -n "$((MIB << 20))" "$tmp/data" "$tmp/back" &&
+		gone t && dmsetup remove vblk-slow
+}
+
+# A device that goes away: errors, and the disk can be deleted.
+disappears() {
+	local dir=/sys/kernel/config/nullb/vblk copying
+	backing_null && disk t "$path" || return
+	# shellcheck disable=SC2016
+	nbd t "while nbdcopy '$tmp/data' \$uri; do :; done" &
+	copying=$!
+	until_true 60 busy || { why="nothing is copied"; return 1; }
+	echo 0 >"$dir/power"
+	wait "$copying" || true
+	need "no I/O error: $(tail -n 1 "$tmp/nbd")" grep -qi "input/output error" "$tmp/nbd" &&
+		gone t && rmdir "$dir"
+}
+
 read_only() {
 	disk ro "$path" ro || return
 	# shellcheck disable=SC2016
@@ -165,4 +208,6 @@ for kind in "${backings[@]}"; do
 	[ "$kind" != file ] || check "read-only" read_only || true
 done
 check "a backing with bad sectors" errors || true
+check "a backing that stalls" stall || true
+check "a backing that disappears" disappears || true
 check "udev: group kvm may open it" udev_rule || true

@@ -148,7 +148,8 @@ struct vhc_vq {
 
 	struct vring_dev ring;			/* (q) */
 	struct vring_batch batch;		/* (q) */
-	struct vhc_region cache;		/* (q) last region met */
+	struct vhc_region cache[2];		/* (q) the last regions met */
+	unsigned int cache_next;		/* (q) which of them goes next */
 	struct iovec *iov;			/* (q) */
 	struct vhc_chain chain[VHC_BATCH];	/* (q) */
 

@@ -171,28 +171,51 @@ static int ring_error(struct vhc_vq *vq, int err)
 
 /* ---- guest addresses --------------------------------------------------- */
 
-/* No address is inside an empty cache: start - addr always exceeds its size. */
+/* No address is inside an empty region: start - addr always exceeds its size. */
 static void cache_clear(struct vhc_vq *vq)
 {
-	vq->cache.start = 1;
-	vq->cache.last = 0;
-	vq->cache.perm = 0;
+	struct vhc_region *c;
+
+	for (c = vq->cache; c < vq->cache + ARRAY_SIZE(vq->cache); c++) {
+		c->start = 1;
+		c->last = 0;
+		c->perm = 0;
+	}
+}
+
+static inline bool cache_hit(const struct vhc_region *c, u64 addr, u32 perm)
+{
+	return addr >= c->start && addr <= c->last && (c->perm & perm) == perm;
 }
 
 /*
- * Find the region of @addr, through the cache of the last one.
+ * The region of @addr, if it is one of the last two: a driver's headers and
+ * its data are often in different ones.
+ */
+static __always_inline const struct vhc_region *cached(const struct vhc_vq *vq, u64 addr,
+						       u32 perm)
+{
+	if (likely(cache_hit(&vq->cache[0], addr, perm)))
+		return &vq->cache[0];
+	if (cache_hit(&vq->cache[1], addr, perm))
+		return &vq->cache[1];
+	return NULL;
+}
+
+/*
+ * Find the region of @addr, and remember it.
  *
  * Return: 0, -VRING_E_AGAIN after asking the VMM, or the negative of an enum
  * vhc_rejection.
  */
-static int find_region(struct vhc_vq *vq, u64 addr, u32 perm)
+static int find_region(struct vhc_vq *vq, u64 addr, u32 perm, const struct vhc_region **region)
 {
+	struct vhc_region *c = &vq->cache[vq->cache_next];
 	struct vhc_dev *dev = vq->dev;
 	const struct vhc_region *r;
 
 	if (dev->iotlb) {
-		if (!vhc_iotlb_find(dev->iotlb, addr, &vq->cache) ||
-		    (vq->cache.perm & perm) != perm) {
+		if (!vhc_iotlb_find(dev->iotlb, addr, c) || (c->perm & perm) != perm) {
 			if (dev->vdpa) {
 				/* All maps are here: there is nobody to ask. */
 				cache_clear(vq);
@@ -206,19 +229,15 @@ static int find_region(struct vhc_vq *vq, u64 addr, u32 perm)
 			vhc_iotlb_miss(vq, addr, perm);
 			return -VRING_E_AGAIN;
 		}
-		return 0;
+	} else {
+		r = dev->mem ? vhc_mem_find(dev->mem, addr) : NULL;
+		if (!r)
+			return -VHC_R_ADDR_UNMAPPED;
+		*c = *r;
 	}
-
-	r = dev->mem ? vhc_mem_find(dev->mem, addr) : NULL;
-	if (!r)
-		return -VHC_R_ADDR_UNMAPPED;
-	vq->cache = *r;
+	vq->cache_next ^= 1;
+	*region = c;
 	return 0;
-}
-
-static inline bool cache_hit(const struct vhc_region *c, u64 addr, u32 perm)
-{
-	return addr >= c->start && addr <= c->last && (c->perm & perm) == perm;
 }
 
 static inline void __user *cache_user(const struct vhc_region *c, u64 addr)
@@ -235,14 +254,14 @@ static inline void __user *cache_user(const struct vhc_region *c, u64 addr)
 static noinline int translate_slow(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
 				   struct iovec *iov, unsigned int room)
 {
-	const struct vhc_region *c = &vq->cache;
 	unsigned int n = 0;
 
 	for (;;) {
+		const struct vhc_region *c = cached(vq, addr, perm);
 		u64 left;
 
-		if (unlikely(!cache_hit(c, addr, perm))) {
-			int err = find_region(vq, addr, perm);
+		if (unlikely(!c)) {
+			int err = find_region(vq, addr, perm, &c);
 
 			if (err)
 				return err;
@@ -262,13 +281,13 @@ static noinline int translate_slow(struct vhc_vq *vq, u64 addr, u32 len, u32 per
 	}
 }
 
-/* The same, inline for what lies in the region of the address before. */
+/* The same, inline for what lies in one of the regions met last. */
 static __always_inline int translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm,
 				     struct iovec *iov, unsigned int room)
 {
-	const struct vhc_region *c = &vq->cache;
+	const struct vhc_region *c = cached(vq, addr, perm);
 
-	if (unlikely(!cache_hit(c, addr, perm) || addr + (len - 1) > c->last || !room))
+	if (unlikely(!c || addr + (len - 1) > c->last || !room))
 		return translate_slow(vq, addr, len, perm, iov, room);
 	iov->iov_base = cache_user(c, addr);
 	iov->iov_len = len;
@@ -281,23 +300,20 @@ int vring_read_guest(const struct vring_dev *r, u64 addr, void *dst, u32 len)
 	struct vhc_vq *vq = container_of(r, struct vhc_vq, ring);
 
 	while (len) {
-		struct iovec iov;
+		const struct vhc_region *c = cached(vq, addr, VHC_PERM_R);
 		u64 n;
 		int err;
 
-		if (!cache_hit(&vq->cache, addr, VHC_PERM_R)) {
-			err = find_region(vq, addr, VHC_PERM_R);
+		if (!c) {
+			err = find_region(vq, addr, VHC_PERM_R, &c);
 			if (err == -VRING_E_AGAIN)
 				return err;
 			if (err)
 				return -VRING_E_INDIRECT_ADDR;
 		}
-		n = min_t(u64, len, vq->cache.last - addr + 1);
-		err = translate(vq, addr, n, VHC_PERM_R, &iov, 1);
-		if (err != 1)
-			return -VRING_E_INDIRECT_ADDR;
+		n = min_t(u64, len, c->last - addr + 1);
 		barrier_nospec();
-		if (!vhc_copy_from_user(dst, iov.iov_base, n))
+		if (!vhc_copy_from_user(dst, cache_user(c, addr), n))
 			return -VRING_E_FAULT;
 		addr += n;
 		dst += n;

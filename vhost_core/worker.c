@@ -169,10 +169,11 @@ static int join_cgroups(struct task_struct *task, struct task_struct *whose)
  * A worker does little and often, and what it does is waited for. On a CPU that
  * it shares with its VM's threads it should run when it is kicked, not when
  * they have used up their slices: a slice shorter than the usual one lets it
- * preempt them (EEVDF, since 6.12), and a weight half as much again as theirs
- * leaves it entitled to. Who works more than its share waits like all others.
+ * preempt them (EEVDF, since 6.12), and a weight twice theirs leaves it entitled
+ * to: a disk's worker easily does more for a request than the thread that made
+ * it. Who works more than its share waits like all others.
  */
-#define NICE_BONUS	2
+#define NICE_BONUS	3
 #define SLICE_NS	(300 * NSEC_PER_USEC)
 
 static void set_class(struct task_struct *task)

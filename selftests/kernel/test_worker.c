@@ -125,7 +125,7 @@ static void scheduled_before_owner(void)
 	OK(vmm_set_owner(&n.vmm));
 	a = worker_attr();
 	EXPECT_EQ(a.policy, SCHED_OTHER);
-	EXPECT_EQ(a.nice, 2);
+	EXPECT_EQ(a.nice, 1);
 	EXPECT_EQ(a.runtime, 300000);
 	OK(vmm_reset_owner(&n.vmm));
 	EXPECT_EQ(setpriority(PRIO_PROCESS, 0, -20), 0);

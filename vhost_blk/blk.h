@@ -143,7 +143,7 @@ struct vhb_sched {
  * @done: completed requests, newest first; lockless, added to in any context
  * @busy: the worker will look at @done before its turn ends
  * @polled: requests that bio_poll() completes
- * @idle: request structures without a request
+ * @idle: request structures without a request, linked by next_idle
  * @flight: bytes under way
  * @sched: those that wait
  *
@@ -156,7 +156,7 @@ struct vhb_queue {
 	struct llist_head done;
 	bool busy;
 	struct list_head polled;
-	struct list_head idle;
+	struct vhb_req *idle;
 	u32 flight;
 	struct vhb_sched sched;
 };
@@ -172,6 +172,8 @@ struct vhb_queue {
  * @classes: a request had a class: requests are scheduled from now on
  * @seen: when a request of a class was met last, in jiffies; 0 never
  * @bulk: work of the lower classes under way in all queues
+ * @budget: how much that may be while a higher class is active
+ * @least: the least time that a small read of that took, in ns; 0 not known
  * @waiting: queues that wait for @bulk to shrink
  * @nr_queues: number of queues
  * @queue: the queues
@@ -186,6 +188,8 @@ struct vhb_dev {
 	bool classes;
 	unsigned long seen[VHB_CLASSES];
 	atomic64_t bulk;
+	u32 budget;
+	u64 least;
 	DECLARE_BITMAP(waiting, VHOST_BLK_QUEUES_MAX);
 	u32 nr_queues;
 	struct vhb_queue queue[] __counted_by(nr_queues);
@@ -198,6 +202,7 @@ struct vhb_dev {
  * struct vhb_req - a request under way
  * @link: in a list of the queue or the scheduler
  * @done: in the queue's @done
+ * @next_idle: in the queue's @idle
  * @q: its queue
  * @chain: how the guest knows it; without iovecs
  * @status_addr: guest address of the status byte
@@ -206,6 +211,7 @@ struct vhb_dev {
  * @type: VIRTIO_BLK_T_*
  * @class: for the scheduler
  * @counted: it is part of the device's @bulk
+ * @sent: when it was executed, in ns; 0: not by the scheduler
  * @error: how it ended: 0 or an errno
  * @vec: pinned guest memory
  * @nr_vec: pieces in it
@@ -222,6 +228,7 @@ struct vhb_dev {
 struct vhb_req {
 	struct list_head link;
 	struct llist_node done;
+	struct vhb_req *next_idle;
 	struct vhb_queue *q;
 	struct vhc_chain chain;
 	u64 status_addr;
@@ -230,6 +237,7 @@ struct vhb_req {
 	u32 type;
 	enum vhb_class class;
 	bool counted;
+	u64 sent;
 	int error;
 	struct bio_vec *vec;
 	u32 nr_vec;
@@ -299,6 +307,7 @@ void vhb_file_rw(struct vhb_req *r, bool sync);
 int vhb_file_wait(struct vhb_req *r);
 
 /* sched.c: classes */
+void vhb_sched_init_dev(struct vhb_dev *d);
 void vhb_sched_init(struct vhb_sched *s);
 void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r);
 void vhb_sched_completed(struct vhb_queue *q, struct vhb_req *r);

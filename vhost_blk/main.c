@@ -119,6 +119,7 @@ static int open(struct vhc_dev *dev)
 	if (!d)
 		return -ENOMEM;
 	d->nr_queues = nr;
+	vhb_sched_init_dev(d);
 	d->dev = dev;
 	d->disk = disk;
 	vhc_dev_set_priv(dev, d);

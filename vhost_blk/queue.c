@@ -6,7 +6,8 @@
  *
  * Completions come in any context, from any CPU, and go to the queue's lockless
  * list. Only the one that finds it empty wakes the worker, and not even that
- * while the worker is in a turn: it looks at the list before it leaves.
+ * while the worker is in a turn: it looks at the list before it leaves, and if
+ * there is something new, has another turn after those of other queues.
  */
 #include <linux/blkdev.h>
 #include <linux/slab.h>
@@ -18,10 +19,10 @@
 
 static struct vhb_req *get_req(struct vhb_queue *q)
 {
-	struct vhb_req *r = list_first_entry_or_null(&q->idle, struct vhb_req, link);
+	struct vhb_req *r = q->idle;
 
 	if (r) {
-		list_del_init(&r->link);
+		q->idle = r->next_idle;
 		return r;
 	}
 	r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
@@ -47,14 +48,14 @@ static void reap(struct vhb_queue *q)
 			continue;
 		}
 		/* It may be in the list of those to be polled. */
-		list_del_init(&r->link);
+		if (unlikely(!list_empty(&r->link)))
+			list_del_init(&r->link);
 		q->flight -= r->len;
 		vhb_sched_completed(q, r);
 		vhb_req_finish(r);
-		list_add(&r->link, &q->idle);
+		r->next_idle = q->idle;
+		q->idle = r;
 	}
-	if (unlikely(READ_ONCE(q->dev->classes)))
-		vhb_sched_dispatch(q);
 	vhc_vq_publish(q->vq);
 }
 
@@ -108,6 +109,9 @@ static enum vhc_verdict take_all(struct vhb_queue *q)
 		if (ok < n)
 			return q->flight ? VHC_WAIT_BACKEND : VHC_MORE;
 		taken += n;
+		/* That was all, or nearly: the core looks for more before it sleeps. */
+		if (n < VHC_BATCH)
+			return VHC_WAIT_GUEST;
 		if (taken > VHC_BATCH && vhc_should_yield())
 			break;
 	}
@@ -122,23 +126,21 @@ enum vhc_verdict vhb_queue_run(struct vhc_vq *vq, unsigned int index, void *priv
 
 	WRITE_ONCE(q->busy, true);
 	reap(q);
-	/* Another queue left room for them, or this one is broken. */
-	if (unlikely(q->sched.waiting))
-		vhb_sched_dispatch(q);
 	verdict = take_all(q);
 	if (unlikely(!list_empty(&q->polled))) {
 		vhb_bdev_poll(q);
 		verdict = VHC_MORE;
 	}
-	for (;;) {
-		WRITE_ONCE(q->busy, false);
-		/* Pairs with vhb_req_done(). */
-		smp_mb();
-		if (llist_empty(&q->done))
-			return verdict;
-		WRITE_ONCE(q->busy, true);
-		reap(q);
-	}
+	/*
+	 * After those that have just come, which may be of a higher class: the
+	 * backing may make us wait for room.
+	 */
+	if (unlikely(READ_ONCE(q->dev->classes)))
+		vhb_sched_dispatch(q);
+	WRITE_ONCE(q->busy, false);
+	/* Pairs with vhb_req_done(). */
+	smp_mb();
+	return llist_empty(&q->done) ? verdict : VHC_MORE;
 }
 
 void vhb_queue_init(struct vhb_queue *q, struct vhb_dev *dev, unsigned int index)
@@ -148,7 +150,6 @@ void vhb_queue_init(struct vhb_queue *q, struct vhb_dev *dev, unsigned int index
 	q->counter = vhc_vq_counters(q->vq);
 	init_llist_head(&q->done);
 	INIT_LIST_HEAD(&q->polled);
-	INIT_LIST_HEAD(&q->idle);
 	vhb_sched_init(&q->sched);
 	vhc_vq_set_priv(q->vq, q);
 }
@@ -156,9 +157,10 @@ void vhb_queue_init(struct vhb_queue *q, struct vhb_dev *dev, unsigned int index
 /* Nothing is under way any more. */
 void vhb_queue_free(struct vhb_queue *q)
 {
-	struct vhb_req *r, *next;
+	struct vhb_req *r;
 
-	list_for_each_entry_safe(r, next, &q->idle, link)
+	while ((r = q->idle)) {
+		q->idle = r->next_idle;
 		kfree(r);
-	INIT_LIST_HEAD(&q->idle);
+	}
 }

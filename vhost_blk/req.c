@@ -229,11 +229,12 @@ static int parse_rw(struct vhb_req *r, struct walk w, u64 len)
 	const struct vhb_backend *b = r->q->dev->backend;
 	int err;
 
-	if (!len || len > VHB_REQUEST_MAX || len % b->block)
+	/* A block is a power of two. */
+	if (!len || len > VHB_REQUEST_MAX || len & (b->block - 1))
 		return reject(r, VHB_R_LENGTH, -EIO);
 	if (!inside(r, r->sector, len >> SECTOR_SHIFT))
 		return reject(r, VHB_R_SECTOR, -EIO);
-	if ((r->sector << SECTOR_SHIFT) % b->block)
+	if ((r->sector << SECTOR_SHIFT) & (b->block - 1))
 		return reject(r, VHB_R_LENGTH, -EIO);
 	if (vhb_is_write(r) && b->rdonly)
 		return reject(r, VHB_R_READ_ONLY, -EIO);
@@ -354,6 +355,7 @@ bool vhb_req_parse(struct vhb_req *r, const struct vhc_chain *c)
 	r->chain.iov = NULL;
 	r->type = VIRTIO_BLK_T_GET_ID;
 	r->class = VHB_BE;
+	r->sent = 0;
 	r->len = 0;
 	r->nr_vec = 0;
 	r->vec = r->inline_vec;
@@ -518,8 +520,10 @@ void vhb_req_release(struct vhb_req *r)
 	if (r->bounce)
 		free_bounce(r);
 	unpin(r);
-	kfree(r->range);
-	r->range = NULL;
+	if (unlikely(r->range)) {
+		kfree(r->range);
+		r->range = NULL;
+	}
 }
 
 /**

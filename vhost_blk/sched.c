@@ -11,6 +11,10 @@
  * round robin. There is always at least one request of theirs under way: no
  * class starves, whatever the others do.
  *
+ * How much work keeps a backing busy, the backing alone knows. So the budget
+ * grows while small reads of the higher class take less than twice the least that
+ * one took, and shrinks when they take more.
+ *
  * Writes and flushes of a queue keep their order among themselves: when one of
  * them waits, those after it wait behind it, in its list, whatever their class.
  * Reads may pass them, as they may on any disk.
@@ -24,8 +28,12 @@
 
 #include "blk.h"
 
-/* Work of the lower classes under way while a higher one is active. */
-#define BUDGET		(512u << 10)
+/* Work of the lower classes under way while a higher one is active: bounds. */
+#define BUDGET_MIN	(512u << 10)
+#define BUDGET_MAX	(16u << 20)
+
+/* Reads of the higher class by which the budget is judged are no longer. */
+#define SMALL		(16u << 10)
 
 /* What a request costs beside its bytes. */
 #define COST_FIXED	(12u << 10)
@@ -50,6 +58,11 @@ enum vhb_class vhb_sched_class(u32 ioprio)
 	default:
 		return VHB_BE;
 	}
+}
+
+void vhb_sched_init_dev(struct vhb_dev *d)
+{
+	d->budget = BUDGET_MIN;
 }
 
 void vhb_sched_init(struct vhb_sched *s)
@@ -89,11 +102,12 @@ static bool may_go(struct vhb_dev *d, const struct vhb_req *r)
 {
 	s64 used = atomic64_read(&d->bulk);
 
-	return !used || !is_limited(d, r->class) || used + cost(r) <= BUDGET;
+	return !used || !is_limited(d, r->class) || used + cost(r) <= READ_ONCE(d->budget);
 }
 
 static void go(struct vhb_queue *q, struct vhb_req *r)
 {
+	r->sent = ktime_get_ns();
 	if (r->class != VHB_RT) {
 		r->counted = true;
 		atomic64_add(cost(r), &q->dev->bulk);
@@ -121,6 +135,8 @@ static void hold(struct vhb_queue *q, struct vhb_req *r)
  * vhb_sched_submit() - execute a request now, or when its class's turn comes
  * @q: its queue, locked
  * @r: the request
+ *
+ * vhb_sched_dispatch() follows in the same turn.
  */
 void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r)
 {
@@ -133,7 +149,6 @@ void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r)
 	if ((is_ordered(r) && s->writes) ||
 	    (r->class != VHB_RT && (!list_empty(&s->wait[r->class]) || !may_go(d, r)))) {
 		hold(q, r);
-		vhb_sched_dispatch(q);
 		return;
 	}
 	go(q, r);
@@ -167,7 +182,7 @@ static void wake_next(struct vhb_queue *q)
 	struct vhb_dev *d = q->dev;
 	unsigned int me = q - d->queue, i;
 
-	if (bitmap_empty(d->waiting, d->nr_queues) || atomic64_read(&d->bulk) >= BUDGET)
+	if (bitmap_empty(d->waiting, d->nr_queues) || atomic64_read(&d->bulk) >= READ_ONCE(d->budget))
 		return;
 	i = find_next_bit_wrap(d->waiting, d->nr_queues, me + 1);
 	if (i < d->nr_queues && i != me)
@@ -207,15 +222,46 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 	wake_next(q);
 }
 
+/*
+ * Grow or shrink the budget by how long a request took; only reads, for a write
+ * may end in a cache, and a flush takes any time. Queues do this side by side:
+ * when one overwrites what another one did, that counts as one request less.
+ */
+static void judge(struct vhb_dev *d, const struct vhb_req *r)
+{
+	u64 took, least = READ_ONCE(d->least);
+	u32 budget = READ_ONCE(d->budget);
+
+	if (r->type != VIRTIO_BLK_T_IN || r->error || r->len > SMALL ||
+	    bitmap_empty(d->waiting, d->nr_queues) || is_limited(d, r->class))
+		return;
+	took = ktime_get_ns() - r->sent;
+	/*
+	 * Forgotten slowly, for the backing may have become slower; but only
+	 * while that cannot be our doing.
+	 */
+	if (budget == BUDGET_MIN)
+		least += least >> 10;
+	least = least ? min(least, took) : took;
+	WRITE_ONCE(d->least, least);
+	if (took < 2 * least)
+		budget = min(budget + budget / 32, BUDGET_MAX);
+	else
+		budget = max(budget - budget / 8, BUDGET_MIN);
+	WRITE_ONCE(d->budget, budget);
+}
+
 /**
  * vhb_sched_completed() - a request is done
  * @q: its queue, locked
  * @r: the request
  *
- * vhb_sched_dispatch() follows.
+ * vhb_sched_dispatch() follows in the same turn.
  */
 void vhb_sched_completed(struct vhb_queue *q, struct vhb_req *r)
 {
+	if (r->sent)
+		judge(q->dev, r);
 	if (!r->counted)
 		return;
 	r->counted = false;

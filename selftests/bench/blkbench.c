@@ -2,13 +2,14 @@
 /*
  * blkbench - requests of one process through libblkio, and what each costs.
  *
- *   blkbench DRIVER PATH read|write SIZE DEPTH REQUESTS [QUEUES]
+ *   blkbench [--exact] DRIVER PATH read|write SIZE DEPTH REQUESTS [QUEUES]
  *
  * DRIVER is libblkio's: io_uring, virtio-blk-vhost-vdpa, virtio-blk-vhost-user.
  * The same program drives whatever serves the blocks. Under the lab's
  * instruction clock nanoseconds are instructions. Prints one line:
  * "REQUESTS NANOSECONDS-A-REQUEST P50 P99", latencies in ns.
  *
+ * --exact: marks for the emulator where the time begins and ends (mark.h).
  * Offsets are pseudo-random and the same in each run; every completion is
  * followed by a new request, so that DEPTH of them are always under way.
  */
@@ -21,9 +22,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "mark.h"
+
 static struct blkio *b;
 static struct blkio_mem_region region;
-static bool writes;
+static bool writes, exact;
 static uint64_t size, capacity, requests;
 static unsigned int depth, queues;
 
@@ -110,8 +113,13 @@ int main(int argc, char **argv)
 	struct job *jobs;
 	unsigned int i;
 
+	if (argc > 1 && !strcmp(argv[1], "--exact")) {
+		exact = true;
+		argc--;
+		argv++;
+	}
 	if (argc < 7) {
-		fputs("usage: blkbench DRIVER PATH read|write SIZE DEPTH REQUESTS [QUEUES]\n", stderr);
+		fputs("usage: blkbench [--exact] DRIVER PATH read|write SIZE DEPTH REQUESTS [QUEUES]\n", stderr);
 		return 2;
 	}
 	writes = !strcmp(argv[3], "write");
@@ -140,6 +148,8 @@ int main(int argc, char **argv)
 		jobs[i].seed = i + 1;
 		jobs[i].latency = all + i * requests;
 	}
+	if (exact)
+		mark_start();
 	begin = now();
 	for (i = 1; i < queues; i++)
 		pthread_create(&jobs[i].thread, NULL, run, &jobs[i]);
@@ -147,6 +157,8 @@ int main(int argc, char **argv)
 	for (i = 1; i < queues; i++)
 		pthread_join(jobs[i].thread, NULL);
 	end = now();
+	if (exact)
+		mark_stop();
 	requests *= queues;
 	qsort(all, requests, sizeof(*all), by_value);
 	printf("%llu %llu %llu %llu\n", (unsigned long long)requests,

@@ -180,17 +180,8 @@ table() {
 	}' "$1"
 }
 
-# Puts file $3 into $2 between the markers of kernel $1.
-insert_section() {
-	local begin="<!-- pps $1 begin -->" end="<!-- pps $1 end -->"
-	[ -s "$2" ] || cat "$here/performance.head.md" >"$2"
-	grep -qF -- "$begin" "$2" || printf '\n%s\n%s\n' "$begin" "$end" >>"$2"
-	awk -v begin="$begin" -v end="$end" -v file="$3" '
-	$0 == end { skip = 0 }
-	!skip { print }
-	$0 == begin { skip = 1; while ((getline line < file) > 0) print line }' "$2" >"$tmp/doc"
-	cat "$tmp/doc" >"$2"
-}
+# shellcheck source=lib.sh
+. "$here/lib.sh"
 
 for kernel in ${KERNEL:-6.12 7.2}; do
 	"$repo/selftests/lab/build.sh" "$kernel" all >"$tmp/build.log" 2>&1 ||
@@ -202,6 +193,6 @@ for kernel in ${KERNEL:-6.12 7.2}; do
 	table "$tmp/$kernel/runs" "$(cat "$tmp/$kernel/release")" | tee "$tmp/$kernel/section"
 	# Fewer would not be worth writing down.
 	if [ "$rounds" -ge 5 ]; then
-		insert_section "$kernel" "$repo/docs/performance.md" "$tmp/$kernel/section"
+		insert_section "pps $kernel" "$repo/docs/performance.md" "$tmp/$kernel/section"
 	fi
 done

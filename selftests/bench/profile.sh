@@ -5,7 +5,8 @@
 #
 # SIDE: ours (default), in-tree. Cases are those of vbench. KERNEL= 6.12
 # (default) or 7.2; MODE= as vbench --mode; VBENCH_ARGS= more of its options;
-# LINES= symbols shown (40).
+# LINES= symbols shown (40). Or a case of blkbench, as in blk-rows.txt; a side is
+# then one of its modes (vhost_blk, qsd, io_uring). No --sample for these.
 #
 # First the cost of a packet, undisturbed; then its share by symbol. The
 # emulator counts each instruction of the timed windows, so nothing is left out
@@ -22,7 +23,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 lab=$here/../lab
 usage() { sed -n '2,/^set/{/^#/p}' "$0" | sed 's/^# \{0,1\}//' >&2; exit 2; }
 
-exact=1 show=''
+exact=1 show='' blk=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--sample) exact= ;;
@@ -35,19 +36,30 @@ done
 [ $# -gt 0 ] || usage
 case=$1
 shift
-[ $# -gt 0 ] || set -- ours
+if grep -qE "^blk-.*[[:space:]]${case%@fifo}[[:space:]]" "$here/blk-rows.txt"; then
+	blk=1
+	[ -n "$exact" ] || usage
+fi
+[ $# -gt 0 ] || set -- "$([ -n "$blk" ] && echo vhost_blk || echo ours)"
 kernel=${KERNEL:-6.12}
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 what=user
 case " $* " in *" ours "*) what=all ;; esac
+[ -z "$blk" ] || what=all
 "$lab/build.sh" "$kernel" "$what" >"$tmp/build.log" 2>&1 || { tail -n 40 "$tmp/build.log" >&2; exit 1; }
 
 run_inside() { # vbench's options, then sides
 	local args=$1
 	shift
 	mkdir -p "$tmp/out"
+	if [ -n "$blk" ]; then
+		echo "$1 $1 $case" >"$tmp/out/plan"
+		"$lab/vm.sh" -k "$kernel" --icount --modules ours --timeout 1200 --out "$tmp/out" \
+			--env BLK_EXACT=1 -- /src/selftests/bench/blk-inside.sh /out/plan
+		return
+	fi
 	printf '%s\n' "in-tree ${MODE:-split} $case" "ours ${MODE:-split} $case" >"$tmp/out/plan"
 	"$lab/vm.sh" -k "$kernel" --icount --timeout 1200 --out "$tmp/out" \
 		--env "VBENCH_ARGS=$args ${VBENCH_ARGS:-}" -- \

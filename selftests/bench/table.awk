@@ -2,7 +2,18 @@
 # and writes it as Markdown to the file `doc`. Ends with 1 if a row is missing
 # or above its limit.
 #
-# kernel, release, date; ours: 0 if only in-tree was measured
+# kernel, release, date; ours: 0 if only the other side was measured
+# other: the name of that side (in-tree)
+
+BEGIN {
+	if (!other)
+		other = "in-tree"
+}
+
+# The lab's console ends lines as terminals do.
+{
+	sub(/\r$/, "")
+}
 
 # A mode that is not offered: vbench says so, and the row does without.
 $1 == "vbench:" && $2 == "SKIP:" {
@@ -13,7 +24,7 @@ $1 !~ /^[0-9]+$/ {
 	row[++rows] = $1
 	name[rows] = $2
 	modes[rows, "ours"] = $3
-	modes[rows, "in-tree"] = $4
+	modes[rows, other] = $4
 	limit[rows] = kernel == "6.12" ? $5 : $6
 	next
 }
@@ -57,23 +68,23 @@ function figure(value) {
 
 END {
 	printf "%s\n", release
-	printf "%-14s %9s %9s %7s %7s %7s\n", "row", "in-tree", "ours", "ratio", "limit", "spread"
+	printf "%-18s %9s %9s %7s %7s %7s\n", "row", other, "ours", "ratio", "limit", "spread"
 	print "Kernel " release ", " date "." > doc
 	print "" > doc
-	print "| row | case | in-tree | ours | ratio | limit |" > doc
+	print "| row | case | " other " | ours | ratio | limit |" > doc
 	print "| --- | --- | ---: | ---: | ---: | ---: |" > doc
 	for (r = 1; r <= rows; r++) {
-		theirs = best("in-tree", r)
+		theirs = best(other, r)
 		their_mode = mode
 		widest = spread
 		mine = best("ours", r)
 		if (mine && spread > widest)
 			widest = spread
 		text = title[name[r]]
-		if (modes[r, "ours"] != modes[r, "in-tree"] || modes[r, "ours"] ~ /,/)
-			text = text " (in-tree: " their_mode ", ours: " mode ")"
+		if (modes[r, "ours"] != modes[r, other] || modes[r, "ours"] ~ /,/)
+			text = text " (" other ": " their_mode ", ours: " mode ")"
 		if (!theirs || !mine) {
-			printf "%-14s %9s %9s %7s %7s\n", row[r], figure(theirs), figure(mine), "-", limit[r]
+			printf "%-18s %9s %9s %7s %7s\n", row[r], figure(theirs), figure(mine), "-", limit[r]
 			if (!theirs || ours)
 				bad = 1
 			continue
@@ -83,7 +94,7 @@ END {
 		over = (limit[r] != "-" && ratio > limit[r] + 0)
 		bad = (bad || over)
 		remark = over ? "  over the limit" : loses ? "  loses" : ""
-		printf "%-14s %9.0f %9.0f %7.3f %7s %6.1f%%%s\n", row[r], theirs, mine, ratio, limit[r],
+		printf "%-18s %9.0f %9.0f %7.3f %7s %6.1f%%%s\n", row[r], theirs, mine, ratio, limit[r],
 			100 * widest, remark
 		cell = sprintf(loses ? "**%.3f (loses)**" : "%.3f", ratio)
 		printf "| %s | %s | %.0f | %.0f | %s | %s |\n", row[r], text, theirs, mine, cell, limit[r] > doc

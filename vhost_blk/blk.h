@@ -40,6 +40,35 @@
 	X(RANGES, blk_ranges, "malformed ranges of a discard or write-zeroes") \
 	X(FAULT, blk_fault, "data of a request are not accessible")
 
+/*
+ * How long requests took, from their chain's fetch to its completion: a power of
+ * two of 1024 ns each, named by its upper end.
+ */
+#define VHB_BUCKETS	22
+#define VHB_LATENCY(X, TYPE, type)					\
+	X(TYPE##_US_1, type##_us_1, #type "s in less than 1 us")	\
+	X(TYPE##_US_2, type##_us_2, #type "s in less than 2 us")	\
+	X(TYPE##_US_4, type##_us_4, #type "s in less than 4 us")	\
+	X(TYPE##_US_8, type##_us_8, #type "s in less than 8 us")	\
+	X(TYPE##_US_16, type##_us_16, #type "s in less than 16 us")	\
+	X(TYPE##_US_32, type##_us_32, #type "s in less than 32 us")	\
+	X(TYPE##_US_64, type##_us_64, #type "s in less than 64 us")	\
+	X(TYPE##_US_128, type##_us_128, #type "s in less than 128 us")	\
+	X(TYPE##_US_256, type##_us_256, #type "s in less than 256 us")	\
+	X(TYPE##_US_512, type##_us_512, #type "s in less than 512 us")	\
+	X(TYPE##_US_1024, type##_us_1024, #type "s in less than 1024 us")	\
+	X(TYPE##_US_2048, type##_us_2048, #type "s in less than 2048 us")	\
+	X(TYPE##_US_4096, type##_us_4096, #type "s in less than 4096 us")	\
+	X(TYPE##_US_8192, type##_us_8192, #type "s in less than 8192 us")	\
+	X(TYPE##_US_16384, type##_us_16384, #type "s in less than 16384 us")	\
+	X(TYPE##_US_32768, type##_us_32768, #type "s in less than 32768 us")	\
+	X(TYPE##_US_65536, type##_us_65536, #type "s in less than 65536 us")	\
+	X(TYPE##_US_131072, type##_us_131072, #type "s in less than 131072 us")	\
+	X(TYPE##_US_262144, type##_us_262144, #type "s in less than 262144 us")	\
+	X(TYPE##_US_524288, type##_us_524288, #type "s in less than 524288 us")	\
+	X(TYPE##_US_1048576, type##_us_1048576, #type "s in less than 1048576 us")	\
+	X(TYPE##_US_MORE, type##_us_more, #type "s that took longer")
+
 /* X(NAME, name, what is counted) */
 #define VHB_COUNTERS(X)							\
 	X(READS, reads, "reads completed")				\
@@ -49,7 +78,10 @@
 	X(ERRORS, errors, "requests completed with an error")		\
 	X(BOUNCED, bounced, "requests copied, since not aligned")	\
 	X(PUNTED, punted, "requests handed to a thread that may wait")	\
-	X(HELD, held, "requests that waited for their class's turn")
+	X(HELD, held, "requests that waited for their class's turn")	\
+	VHB_LATENCY(X, READ, read)					\
+	VHB_LATENCY(X, WRITE, write)					\
+	VHB_LATENCY(X, FLUSH, flush)
 
 enum vhb_rejection {
 #define X(NAME, name, text) VHB_R_##NAME,
@@ -211,6 +243,7 @@ struct vhb_dev {
  * @type: VIRTIO_BLK_T_*
  * @class: for the scheduler
  * @counted: it is part of the device's @bulk
+ * @begin: when its chain was fetched, by the worker's clock
  * @sent: when it was executed, in ns; 0: not by the scheduler
  * @error: how it ended: 0 or an errno
  * @vec: pinned guest memory
@@ -237,6 +270,7 @@ struct vhb_req {
 	u32 type;
 	enum vhb_class class;
 	bool counted;
+	u64 begin;
 	u64 sent;
 	int error;
 	struct bio_vec *vec;

@@ -24,6 +24,9 @@
 
 #include "blk.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 #define BACKEND_FLAGS	(VHOST_BLK_F_RDONLY | VHOST_BLK_F_POLL | VHOST_BLK_F_BUFFERED)
 
 /* What a classic device can do with any backing. */

@@ -10,9 +10,11 @@
  * there is something new, has another turn after those of other queues.
  */
 #include <linux/blkdev.h>
+#include <linux/sched/clock.h>
 #include <linux/slab.h>
 
 #include "blk.h"
+#include "trace.h"
 
 /* Requests that one turn may take; others want the worker, too. */
 #define WEIGHT	256
@@ -33,14 +35,36 @@ static struct vhb_req *get_req(struct vhb_queue *q)
 	return r;
 }
 
+/* One look at the clock for a whole batch, at either end. */
+static void count_latency(struct vhb_queue *q, const struct vhb_req *r, u64 now)
+{
+	u64 ns = now > r->begin ? now - r->begin : 0;
+	unsigned int bucket = min(fls64(ns >> 10), VHB_BUCKETS - 1);
+
+	trace_vhost_blk_complete(r, ns);
+	switch (r->type) {
+	case VIRTIO_BLK_T_IN:
+		q->counter[VHB_C_READ_US_1 + bucket]++;
+		break;
+	case VIRTIO_BLK_T_OUT:
+		q->counter[VHB_C_WRITE_US_1 + bucket]++;
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		q->counter[VHB_C_FLUSH_US_1 + bucket]++;
+		break;
+	}
+}
+
 /* Complete what is done. */
 static void reap(struct vhb_queue *q)
 {
 	struct llist_node *list = llist_del_all(&q->done);
 	struct vhb_req *r, *next;
+	u64 now;
 
 	if (!list)
 		return;
+	now = local_clock();
 	list = llist_reverse_order(list);
 	llist_for_each_entry_safe(r, next, list, done) {
 		if (unlikely(r->error == -EAGAIN)) {
@@ -52,6 +76,7 @@ static void reap(struct vhb_queue *q)
 			list_del_init(&r->link);
 		q->flight -= r->len;
 		vhb_sched_completed(q, r);
+		count_latency(q, r, now);
 		vhb_req_finish(r);
 		r->next_idle = q->idle;
 		q->idle = r;
@@ -62,6 +87,7 @@ static void reap(struct vhb_queue *q)
 /* Make chains requests and execute them. Returns how many could be taken. */
 static unsigned int take(struct vhb_queue *q, const struct vhc_chain *c, unsigned int n)
 {
+	u64 now = local_clock();
 	struct blk_plug plug;
 	unsigned int i;
 
@@ -72,6 +98,7 @@ static unsigned int take(struct vhb_queue *q, const struct vhc_chain *c, unsigne
 
 		if (!r)
 			break;
+		r->begin = now;
 		execute = vhb_req_parse(r, c);
 		vhc_vq_keep(q->vq);
 		q->flight += r->len;

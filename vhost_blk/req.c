@@ -23,6 +23,7 @@
 #include <linux/uio.h>
 
 #include "blk.h"
+#include "trace.h"
 
 /* Pages that are pinned in one go. */
 #define PIN_BATCH	32
@@ -404,6 +405,7 @@ void vhb_req_execute(struct vhb_req *r)
 {
 	bool bdev = r->q->dev->backend->bdev;
 
+	trace_vhost_blk_issue(r);
 	switch (r->type) {
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:

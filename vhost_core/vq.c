@@ -127,6 +127,21 @@ u64 *vhc_vq_counters(struct vhc_vq *vq)
 }
 VHC_EXPORT(vhc_vq_counters);
 
+/**
+ * vhc_vq_who() - by what a tracepoint names a queue
+ * @vq: the queue
+ * @owner: out: process id of the device's owner
+ * @index: out: index of the queue in its device
+ *
+ * Context: any.
+ */
+void vhc_vq_who(const struct vhc_vq *vq, int *owner, unsigned int *index)
+{
+	*owner = vq->dev->owner_pid;
+	*index = vq->index;
+}
+VHC_EXPORT(vhc_vq_who);
+
 /*
  * The ring makes no sense, or its memory is gone: the queue stops until user
  * space starts it again. Other queues and other guests do not notice.

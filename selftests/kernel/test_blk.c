@@ -562,6 +562,39 @@ static void reset_with_held(void)
 	OK(vblk_status(&d, 3));
 }
 
+/* ---- seeing --------------------------------------------------------------------------- */
+
+/* All of a histogram. */
+static long long timed(const char *type)
+{
+	long long n = 0;
+	char name[32];
+	unsigned int us;
+
+	for (us = 1; us <= 1 << 20; us *= 2) {
+		snprintf(name, sizeof(name), "%s_us_%u", type, us);
+		n += vmm_counter(&d.vmm, 0, name);
+	}
+	snprintf(name, sizeof(name), "%s_us_more", type);
+	return n + vmm_counter(&d.vmm, 0, name);
+}
+
+/* Each request is in its histogram, once. */
+static void latencies(void)
+{
+	unsigned int i;
+
+	vblk_up(&d, NULL, 1, 0);
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 8 * i, 4096)), 0);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_OUT, 8 * i, 4096)), 0);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_FLUSH, 0, 0)), 0);
+	EXPECT_EQ(timed("read"), 5);
+	EXPECT_EQ(timed("write"), 3);
+	EXPECT_EQ(timed("flush"), 1);
+}
+
 /* ---- bad requests ------------------------------------------------------------------- */
 
 static void blk_no_status(void)
@@ -843,6 +876,7 @@ static const struct test tests[] = {
 	TEST_ONCE(classes),
 	TEST_ONCE(classes_on_two_queues),
 	TEST_ONCE(reset_with_held),
+	TEST_ONCE(latencies),
 	TEST_ONCE(blk_no_status),
 	TEST_ONCE(blk_short),
 	TEST_ONCE(blk_length),

@@ -205,7 +205,8 @@ struct vhb_queue {
  * @seen: when a request of a class was met last, in jiffies; 0 never
  * @bulk: work of the lower classes under way in all queues
  * @budget: how much that may be while a higher class is active
- * @least: the least time that a small read of that took, in ns; 0 not known
+ * @least: the least time that a small read of the higher class took, in ns; 0 not
+ *	known
  * @waiting: queues that wait for @bulk to shrink
  * @nr_queues: number of queues
  * @queue: the queues

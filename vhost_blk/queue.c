@@ -35,7 +35,10 @@ static struct vhb_req *get_req(struct vhb_queue *q)
 	return r;
 }
 
-/* One look at the clock for a whole batch, at either end. */
+/*
+ * The clock is read once for a batch, at either end: @now may be of another CPU
+ * than the beginning, and a little behind it.
+ */
 static void count_latency(struct vhb_queue *q, const struct vhb_req *r, u64 now)
 {
 	u64 ns = now > r->begin ? now - r->begin : 0;

@@ -40,18 +40,6 @@ static struct vnet host, n;
 
 /* ---- faults ------------------------------------------------------------------------- */
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* Allocations that may wait fail, too, and the log does not tell of each. */
 static void need_faults(void)
 {
@@ -66,16 +54,16 @@ static void need_faults(void)
 		test_skip("no fault injection (CONFIG_FAULT_INJECTION)");
 	for (unsigned int i = 0; i < N(kinds); i++) {
 		snprintf(path, sizeof(path), DEBUGFS "%s/ignore-gfp-wait", kinds[i]);
-		if (write_file(path, "0"))
+		if (test_write_file(path, "0"))
 			test_skip("no fault injection (%s)", kinds[i]);
 		snprintf(path, sizeof(path), DEBUGFS "%s/verbose", kinds[i]);
-		OK(write_file(path, "0"));
+		OK(test_write_file(path, "0"));
 	}
-	write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "0");
-	write_file(DEBUGFS "fail_page_alloc/min-order", "0");
+	test_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "0");
+	test_write_file(DEBUGFS "fail_page_alloc/min-order", "0");
 	for (unsigned int i = 0; i < N(any); i++) {
 		snprintf(path, sizeof(path), DEBUGFS "%s", any[i]);
-		write_file(path, "0");
+		test_write_file(path, "0");
 	}
 }
 

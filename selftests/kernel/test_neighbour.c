@@ -74,19 +74,12 @@ static struct vm victim = { .name = "victim" };
 static struct vm attacker = { .name = "attacker" };
 static char groups[64];
 
-static int write_file(const char *dir, const char *file, const char *text)
+static int write_in(const char *dir, const char *file, const char *text)
 {
 	char path[200];
-	int fd, ret = 0;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	return test_write_file(path, text);
 }
 
 static void remove_groups(void)
@@ -101,10 +94,10 @@ static void make_groups(void)
 	struct vm *vms[] = { &victim, &attacker };
 
 	snprintf(groups, sizeof(groups), "/sys/fs/cgroup/neighbours-%d", getpid());
-	write_file("/sys/fs/cgroup", "cgroup.subtree_control", "+cpu");
+	write_in("/sys/fs/cgroup", "cgroup.subtree_control", "+cpu");
 	if (mkdir(groups, 0755))
 		test_skip("no control groups: %m");
-	if (write_file(groups, "cgroup.subtree_control", "+cpu")) {
+	if (write_in(groups, "cgroup.subtree_control", "+cpu")) {
 		rmdir(groups);
 		test_skip("no CPU controller for control groups");
 	}
@@ -159,7 +152,7 @@ static void vm_start(struct vm *vm, int cpu, void (*run)(int control))
 		return;
 	}
 	close(pair[0]);
-	OK(write_file(vm->group, "cgroup.procs", "0"));
+	OK(write_in(vm->group, "cgroup.procs", "0"));
 	vnet_start(&n, NULL);
 	close(n.sock);
 	pin(cpu);
@@ -472,10 +465,10 @@ static void no_shared_lock(void)
 	make_groups();
 	vm_start(&victim, 0, be_busy);
 	vm_start(&attacker, 1, be_busy);
-	OK(write_file("/proc/sys/kernel", "lock_stat", "1"));
-	OK(write_file("/proc", "lock_stat", "0"));
+	OK(write_in("/proc/sys/kernel", "lock_stat", "1"));
+	OK(write_in("/proc", "lock_stat", "0"));
 	sleep(3);
-	OK(write_file("/proc/sys/kernel", "lock_stat", "0"));
+	OK(write_in("/proc/sys/kernel", "lock_stat", "0"));
 	vm_stop(&attacker);
 	vm_stop(&victim);
 	remove_groups();

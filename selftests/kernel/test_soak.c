@@ -30,18 +30,6 @@ static struct vnet n;
 static unsigned int seed, rnd, seconds = 60;
 static bool stop;
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 /* ---- VMs --------------------------------------------------------------------------- */
 
 static void *storm(void *arg)
@@ -166,7 +154,7 @@ static bool limit_memory(void)
 
 	for (unsigned int i = 0; i < N(set); i++) {
 		snprintf(path, sizeof(path), "%s%s", dir, set[i][0]);
-		if (write_file(path, set[i][1]))
+		if (test_write_file(path, set[i][1]))
 			return false;
 	}
 	return true;
@@ -182,7 +170,7 @@ static void hungry(unsigned int ms)
 	OK(net_private());
 	fd = tap_open(tap, 0);
 	EXPECT(fd >= 0);
-	write_file("/proc/self/make-it-fail", "1");
+	test_write_file("/proc/self/make-it-fail", "1");
 	while (test_now() < end)
 		storm_set_up(fd);
 }
@@ -259,13 +247,13 @@ static unsigned int run_vms(unsigned int ms)
 		}
 		if (cpus && test_now() >= hotplug) {
 			online = !online || test_now() >= end;
-			OK(write_file(cpu1, online ? "1" : "0"));
+			OK(test_write_file(cpu1, online ? "1" : "0"));
 			hotplug = test_now() + 300 + test_random(&rnd, 1000);
 		}
 		usleep(5000);
 	} while (running);
 	if (cpus)
-		write_file(cpu1, "1");
+		test_write_file(cpu1, "1");
 	return count;
 }
 
@@ -280,9 +268,9 @@ static void no_leaks(void)
 		return;
 	/* What is younger than five seconds is not reported. */
 	sleep(6);
-	OK(write_file(file, "scan"));
+	OK(test_write_file(file, "scan"));
 	sleep(1);
-	OK(write_file(file, "scan"));
+	OK(test_write_file(file, "scan"));
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	EXPECT(fd >= 0);
 	if (read(fd, text, sizeof(text) - 1) > 0)
@@ -315,7 +303,7 @@ static void soak(void)
 		test_fail("%lld KiB more after %u VMs (TEST_SEED=%u)",
 			  test_kernel_memory() - before, count, seed);
 	if (limited)
-		write_file("/sys/kernel/debug/failslab/probability", "0");
+		test_write_file("/sys/kernel/debug/failslab/probability", "0");
 	no_leaks();
 	printf("# %u VMs, %lld KiB of kernel memory more\n", count,
 	       test_kernel_memory() - before);

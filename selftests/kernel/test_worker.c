@@ -43,18 +43,6 @@ static void read_file(const char *path, char *buf, size_t size)
 	buf[strcspn(buf, "\n")] = '\0';
 }
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 static int tid_of(unsigned int id)
 {
 	struct vhost_ext_worker_info info;
@@ -139,9 +127,9 @@ static void fifo_on_request(void)
 	struct attr a;
 
 	test_need_ours();
-	OK(write_file(FIFO, "Y"));
+	OK(test_write_file(FIFO, "Y"));
 	vnet_start(&n, NULL);
-	OK(write_file(FIFO, "N"));
+	OK(test_write_file(FIFO, "N"));
 	a = worker_attr();
 	EXPECT_EQ(a.policy, SCHED_FIFO);
 	EXPECT_EQ(a.priority, 1);
@@ -155,11 +143,11 @@ static void one_per_queue(void)
 	int err;
 
 	test_need_ours();
-	OK(write_file(PER_QUEUE, "1"));
+	OK(test_write_file(PER_QUEUE, "1"));
 	err = vmm_open(&n.vmm, NULL, 0);
 	if (!err)
 		err = vmm_set_owner(&n.vmm);
-	OK(write_file(PER_QUEUE, "0"));
+	OK(test_write_file(PER_QUEUE, "0"));
 	OK(err);
 	EXPECT_EQ(my_threads(), 2);
 	for (vq = 0; vq < VMM_VQS; vq++) {
@@ -175,9 +163,9 @@ static void one_per_queue(void)
 static void per_queue_traffic(void)
 {
 	test_need_ours();
-	OK(write_file(PER_QUEUE, "1"));
+	OK(test_write_file(PER_QUEUE, "1"));
 	vnet_start(&n, NULL);
-	OK(write_file(PER_QUEUE, "0"));
+	OK(test_write_file(PER_QUEUE, "0"));
 	vnet_tx_check(&n, 0, 300, 60);
 	vnet_rx_check(&n, 0, 300, 60);
 }
@@ -352,7 +340,7 @@ static void leave_group(void)
 
 	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cgroup.procs", home);
 	snprintf(pid, sizeof(pid), "%d", getpid());
-	write_file(path, pid);
+	test_write_file(path, pid);
 	rmdir(group);
 }
 
@@ -371,15 +359,15 @@ static void enter_group(const char *cpus)
 	snprintf(pid, sizeof(pid), "%d", getpid());
 	if (cpus) {
 		/* May be on already, or not be there. */
-		write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset");
+		test_write_file("/sys/fs/cgroup/cgroup.subtree_control", "+cpuset");
 		snprintf(path, sizeof(path), "%s/cpuset.cpus", group);
-		if (write_file(path, cpus)) {
+		if (test_write_file(path, cpus)) {
 			rmdir(group);
 			test_skip("no cpusets");
 		}
 	}
 	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
-	OK(write_file(path, pid));
+	OK(test_write_file(path, pid));
 }
 
 static void in_owners_group(void)
@@ -445,10 +433,10 @@ static void offline_and_back(void)
 	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
 	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
 	vnet_tx_check(&n, 0, 20, 60);
-	OK(write_file(cpu1_online, "0"));
+	OK(test_write_file(cpu1_online, "0"));
 	vnet_tx_check(&n, 0, 20, 60);
 	vnet_rx_check(&n, 0, 20, 60);
-	OK(write_file(cpu1_online, "1"));
+	OK(test_write_file(cpu1_online, "1"));
 	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
 	vnet_tx_check(&n, 0, 20, 60);
 }
@@ -463,10 +451,10 @@ static void *hotplug(void *arg)
 		__u64 mask[16] = { 2 };
 
 		OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
-		OK(write_file(cpu1_online, "0"));
+		OK(test_write_file(cpu1_online, "0"));
 		/* Nothing is left of that. */
 		FAILS(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)), EINVAL);
-		OK(write_file(cpu1_online, "1"));
+		OK(test_write_file(cpu1_online, "1"));
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	return NULL;
@@ -502,7 +490,7 @@ static void with_cpu1(void (*fn)(void))
 		_exit(0);
 	}
 	EXPECT(!waitid(P_PID, pid, &info, WEXITED | WNOWAIT));
-	OK(write_file(cpu1_online, "1"));
+	OK(test_write_file(cpu1_online, "1"));
 	test_join(pid);
 }
 

@@ -137,6 +137,18 @@ long long test_read_number(const char *path)
 	return n;
 }
 
+int test_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
 int test_threads(const char *prefix)
 {
 	struct dirent *entry;

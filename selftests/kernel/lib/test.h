@@ -92,6 +92,8 @@ void test_join(int pid);
 long long test_now(void);
 /* Value of a file's first number or -1. */
 long long test_read_number(const char *path);
+/* Write to a file that is there. Return: 0 or a negative errno. */
+int test_write_file(const char *path, const char *text);
 /* Number of live threads whose name begins so. */
 int test_threads(const char *prefix);
 /*

@@ -123,18 +123,14 @@ static void is_ready(void)
 /* What is left works for the next one. */
 static void end(pthread_t *thread)
 {
-	char buf[2048];
-
 	if (thread) {
 		__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 		pthread_join(*thread, NULL);
 	}
 	vnet_start(&n, &(struct vnet_conf){ .tap_of = &host });
 	/* What waits in the tap comes first. */
-	do {
-		vnet_rx_post(&n, 64);
-	} while (vnet_rx_recv(&n, buf, sizeof(buf), 100) > 0);
-	while (vnet_host_recv(&n, NULL, 0) >= 0)
+	vnet_rx_flush(&n);
+	while (vnet_host_recv(&n, NULL, 0) != -ETIMEDOUT)
 		;
 	vnet_tx_check(&n, 0, 100, 60);
 	vnet_rx_check(&n, 0, 100, 60);

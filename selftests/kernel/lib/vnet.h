@@ -105,6 +105,11 @@ void vnet_host_send(struct vnet *n, __u32 seq, unsigned int len);
  * buffers as it has. Its length, or -ETIMEDOUT.
  */
 int vnet_rx_recv(struct vnet *n, void *buf, size_t size, int ms);
+/*
+ * Receive and forget what is on its way to the guest, until a frame that was
+ * sent behind all of it arrives.
+ */
+void vnet_rx_flush(struct vnet *n);
 /* @count frames from host to guest, checked on arrival, in order. */
 void vnet_rx_check(struct vnet *n, __u32 seq, unsigned int count,
 		   unsigned int len);

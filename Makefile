@@ -50,7 +50,7 @@ fuzz: ## fuzz the ring and memory code on this machine until Ctrl-C (TARGET=fuzz
 	$(LAB)/setup.sh --host
 	$(MAKE) -C selftests/host fuzz $(if $(TARGET),TARGET=$(TARGET))
 
-fuzz-kernel: ## fuzz /dev/vhost-net on the debug kernel until Ctrl-C
+fuzz-kernel: ## fuzz the devices on the debug kernel until Ctrl-C (FUZZ_TARGET=net or blk)
 	$(LAB)/setup.sh
 	selftests/fuzz-kernel/forever.sh
 

@@ -29,7 +29,9 @@ static int get_bdev(struct vhb_backend *b, struct file *file, bool poll)
 		return PTR_ERR(own);
 	b->file = own;
 	b->bdev = file_bdev(own);
-	b->poll = poll && bdev_get_queue(b->bdev)->limits.features & BLK_FEAT_POLL;
+	/* Who polls must not wait for anything else: see bdev.c. */
+	b->poll = poll && bdev_nowait(b->bdev) &&
+		  bdev_get_queue(b->bdev)->limits.features & BLK_FEAT_POLL;
 	b->direct = true;
 	b->block = bdev_logical_block_size(b->bdev);
 	b->align = bdev_dma_alignment(b->bdev) | (b->block - 1);

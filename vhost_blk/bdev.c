@@ -20,22 +20,14 @@ static void submit(struct vhb_req *r)
 	submit_bio(&r->bio);
 }
 
-/**
- * vhb_bdev_rw() - read or write
- * @r: the request
- * @fua: a write is to be on stable storage when it is done
- */
-void vhb_bdev_rw(struct vhb_req *r, bool fua)
+static void init_rw(struct vhb_req *r, bool fua, blk_opf_t opf)
 {
-	struct vhb_queue *q = r->q;
-	const struct vhb_backend *b = q->dev->backend;
+	const struct vhb_backend *b = r->q->dev->backend;
 	struct bio *bio = &r->bio;
-	blk_opf_t opf = vhb_is_write(r) ? REQ_OP_WRITE | REQ_SYNC | REQ_IDLE : REQ_OP_READ;
 
+	opf |= vhb_is_write(r) ? REQ_OP_WRITE | REQ_SYNC | REQ_IDLE : REQ_OP_READ;
 	if (fua)
 		opf |= REQ_FUA;
-	if (b->poll)
-		opf |= REQ_POLLED;
 	if (r->bounce) {
 		bio_init(bio, b->bdev, r->bounce, r->nr_bounce, opf);
 		bio->bi_vcnt = r->nr_bounce;
@@ -45,6 +37,29 @@ void vhb_bdev_rw(struct vhb_req *r, bool fua)
 	}
 	bio->bi_iter.bi_sector = r->sector;
 	bio->bi_iter.bi_size = r->len;
+}
+
+/*
+ * What a worker that polls must not do is wait: for a tag, say, that one of the
+ * requests has which it would have to poll for. Instead -EAGAIN comes back, and
+ * the request goes to a thread that may wait.
+ */
+static blk_opf_t may_not_wait(const struct vhb_backend *b)
+{
+	return b->poll ? REQ_NOWAIT : 0;
+}
+
+/**
+ * vhb_bdev_rw() - read or write
+ * @r: the request
+ * @fua: a write is to be on stable storage when it is done
+ */
+void vhb_bdev_rw(struct vhb_req *r, bool fua)
+{
+	struct vhb_queue *q = r->q;
+	const struct vhb_backend *b = q->dev->backend;
+
+	init_rw(r, fua, may_not_wait(b) | (b->poll ? REQ_POLLED : 0));
 	if (b->poll)
 		list_add_tail(&r->link, &q->polled);
 	submit(r);
@@ -56,7 +71,9 @@ void vhb_bdev_rw(struct vhb_req *r, bool fua)
  */
 void vhb_bdev_flush(struct vhb_req *r)
 {
-	bio_init(&r->bio, r->q->dev->backend->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	const struct vhb_backend *b = r->q->dev->backend;
+
+	bio_init(&r->bio, b->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH | may_not_wait(b));
 	submit(r);
 }
 
@@ -80,19 +97,36 @@ static int do_range(const struct vhb_req *r, const struct virtio_blk_discard_wri
 	}
 }
 
+static int wait_rw(struct vhb_req *r)
+{
+	int err;
+
+	init_rw(r, vhb_is_write(r) && !READ_ONCE(r->q->dev->wce), 0);
+	err = submit_bio_wait(&r->bio);
+	bio_uninit(&r->bio);
+	return err;
+}
+
 /**
- * vhb_bdev_ranges() - discard, write zeroes, erase
+ * vhb_bdev_wait() - do what a request wants, and wait until it is done
  * @r: the request
  *
  * Context: may sleep.
  * Return: 0 or an errno.
  */
-int vhb_bdev_ranges(struct vhb_req *r)
+int vhb_bdev_wait(struct vhb_req *r)
 {
 	struct block_device *bdev = r->q->dev->backend->bdev;
 	int err = 0;
 	u32 i;
 
+	switch (r->type) {
+	case VIRTIO_BLK_T_IN:
+	case VIRTIO_BLK_T_OUT:
+		return wait_rw(r);
+	case VIRTIO_BLK_T_FLUSH:
+		return blkdev_issue_flush(bdev);
+	}
 	for (i = 0; i < r->nr_range && !err; i++)
 		err = do_range(r, &r->range[i]);
 	/* Write-through holds for these, too. */

@@ -9,6 +9,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
+#include <linux/kcov.h>
 #include <linux/llist.h>
 #include <linux/vhost_blk.h>
 #include <linux/virtio_blk.h>
@@ -208,6 +209,7 @@ struct vhb_queue {
  * @least: the least time that a small read of the higher class took, in ns; 0 not
  *	known
  * @waiting: queues that wait for @bulk to shrink
+ * @kcov: to whom a fuzzer's kernel accounts what threads do that may wait
  * @nr_queues: number of queues
  * @queue: the queues
  */
@@ -224,6 +226,7 @@ struct vhb_dev {
 	u32 budget;
 	u64 least;
 	DECLARE_BITMAP(waiting, VHOST_BLK_QUEUES_MAX);
+	struct kcov_common_handle_id kcov;
 	u32 nr_queues;
 	struct vhb_queue queue[] __counted_by(nr_queues);
 };
@@ -336,7 +339,7 @@ void vhb_req_punt(struct vhb_req *r);
 /* bdev.c, file.c: the backings */
 void vhb_bdev_rw(struct vhb_req *r, bool fua);
 void vhb_bdev_flush(struct vhb_req *r);
-int vhb_bdev_ranges(struct vhb_req *r);
+int vhb_bdev_wait(struct vhb_req *r);
 void vhb_bdev_poll(struct vhb_queue *q);
 void vhb_file_rw(struct vhb_req *r, bool sync);
 int vhb_file_wait(struct vhb_req *r);

@@ -125,6 +125,7 @@ static int open(struct vhc_dev *dev)
 	vhb_sched_init_dev(d);
 	d->dev = dev;
 	d->disk = disk;
+	d->kcov = kcov_common_handle();
 	vhc_dev_set_priv(dev, d);
 	for (i = 0; i < nr; i++)
 		vhb_queue_init(&d->queue[i], d, i);

@@ -70,13 +70,13 @@ static void reap(struct vhb_queue *q)
 	now = local_clock();
 	list = llist_reverse_order(list);
 	llist_for_each_entry_safe(r, next, list, done) {
+		/* It may be in the list of those to be polled. */
+		if (unlikely(!list_empty(&r->link)))
+			list_del_init(&r->link);
 		if (unlikely(r->error == -EAGAIN)) {
 			vhb_req_punt(r);
 			continue;
 		}
-		/* It may be in the list of those to be polled. */
-		if (unlikely(!list_empty(&r->link)))
-			list_del_init(&r->link);
 		q->flight -= r->len;
 		vhb_sched_completed(q, r);
 		count_latency(q, r, now);

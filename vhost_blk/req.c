@@ -448,7 +448,12 @@ static void work_fn(struct work_struct *work)
 
 	if (css)
 		kthread_associate_blkcg(css);
-	err = r->q->dev->backend->bdev ? vhb_bdev_ranges(r) : vhb_file_wait(r);
+	kcov_remote_start_common(r->q->dev->kcov);
+	err = r->q->dev->backend->bdev ? vhb_bdev_wait(r) : vhb_file_wait(r);
+	kcov_remote_stop();
+	/* It has waited. There is nobody to give it to once more. */
+	if (err == -EAGAIN)
+		err = -EIO;
 	if (css) {
 		kthread_associate_blkcg(NULL);
 		css_put(css);

@@ -14,7 +14,6 @@
 #include "fuzz.h"
 
 #define ACTIONS_MAX	80
-#define PACKETS_MAX	200
 
 __u8 in_byte(struct in *in)
 {
@@ -89,7 +88,7 @@ static void help(void)
 				return;
 			break;
 		case H_SEND:
-			send_packet(helper.a, helper.b % 4096);
+			target.help(helper.a, helper.b);
 			break;
 		default:
 			return;
@@ -187,6 +186,7 @@ static void do_fork(struct in *in)
 	int status;
 	pid_t pid;
 
+	world.touched |= target.lasting(which % target.calls);
 	pid = fork();
 	if (pid < 0)
 		return;
@@ -248,21 +248,6 @@ static void idx_write(struct vq *vq, struct in *in)
 	memcpy(mem + vq->base + off, &val, sizeof(val));
 }
 
-static void vnet_hdr(struct in *in)
-{
-	__u8 page = in_byte(in);
-	struct virtio_net_hdr hdr = {
-		.flags = in_byte(in),
-		.gso_type = in_byte(in),
-		.hdr_len = in_byte(in),
-		.gso_size = in_byte(in) * 8,
-		.csum_start = in_byte(in),
-		.csum_offset = in_byte(in),
-	};
-
-	memcpy(mem + page % MEM_PAGES * PAGE, &hdr, sizeof(hdr));
-}
-
 static void do_event(struct in *in)
 {
 	int fd = world.evt[in_byte(in) % NR_EVTS];
@@ -277,16 +262,7 @@ static void do_event(struct in *in)
 	}
 }
 
-static void packets(struct in *in)
-{
-	__u8 kind = in_byte(in), n = in_byte(in) % PACKETS_MAX;
-	__u16 len = in_word(in);
-
-	for (; n; n--)
-		send_packet(kind, len);
-}
-
-/* Whether the transmit queue still has to do what it did before. */
+/* Whether rings still have to do what they did before. */
 static bool harmless(unsigned int action)
 {
 	switch (action) {
@@ -297,17 +273,15 @@ static bool harmless(unsigned int action)
 	case A_KICK:
 	case A_WAIT:
 	case A_READ:
-	case A_PACKETS:
-	case A_RECV:
 	case A_STATS:
 		return true;
 	}
-	return false;
+	return target.harmless(action);
 }
 
 static void act(struct in *in)
 {
-	unsigned int action = in_byte(in) % NR_ACTIONS;
+	unsigned int action = in_byte(in) % target.actions;
 	__u8 sel = 0, b;
 	struct dev *d;
 	struct vq *vq;
@@ -322,8 +296,8 @@ static void act(struct in *in)
 	vq = &d->vq[sel & 1];
 	switch (action) {
 	case A_SETUP:
-		dev_open(sel >> 1 & 1);
-		set_up(d, sel >> 1 & 1, in);
+		dev_open(sel >> 1 & 1, sel >> 2);
+		target.set_up(d, in);
 		break;
 	case A_IOCTL:
 		b = in_byte(in);
@@ -333,7 +307,7 @@ static void act(struct in *in)
 		call_raw(d, in);
 		break;
 	case A_OPEN:
-		dev_open(sel >> 1 & 1);
+		dev_open(sel >> 1 & 1, sel >> 2);
 		break;
 	case A_CLOSE:
 		dev_close(sel >> 1 & 1);
@@ -378,16 +352,6 @@ static void act(struct in *in)
 	case A_READ:
 		read_message(d, in_byte(in));
 		break;
-	case A_PACKETS:
-		packets(in);
-		break;
-	case A_RECV:
-		recv_all();
-		break;
-	case A_TAP:
-		b = in_byte(in);
-		tap_change(sel, b, in_word(in));
-		break;
 	case A_PROTECT:
 		page_change(sel, in_byte(in));
 		break;
@@ -404,11 +368,8 @@ static void act(struct in *in)
 	case A_STATS:
 		stats_read();
 		break;
-	case A_XDP:
-		tap_xdp(sel & 1);
-		break;
-	case A_VNET_HDR:
-		vnet_hdr(in);
+	default:
+		target.act(action, d, sel & 1, sel, in);
 		break;
 	}
 }
@@ -454,8 +415,8 @@ void act_all(const __u8 *data, size_t size)
 	for (i = 0; i < ACTIONS_MAX && in.left; i++) {
 		bool fails = false;
 
-		if (*in.p % NR_ACTIONS == A_FAIL && in.left > 2) {
-			fails = may_fail(in.p[2] % NR_ACTIONS);
+		if (*in.p % target.actions == A_FAIL && in.left > 2) {
+			fails = may_fail(in.p[2] % target.actions);
 			in_byte(&in);
 			if (fails)
 				fail_nth(1 + in_byte(&in) % 16);

@@ -11,33 +11,18 @@
 
 #include "fuzz.h"
 
-#define REGIONS_MAX	64
 #define NOT_CANONICAL	0x8000000000000000ULL
 
 #define F(bit)		(1ULL << (bit))
 
-/* What byte says which bits. */
-static const __u64 feature_bits[2][8] = {
-	{
-		F(VIRTIO_F_RING_PACKED), F(VIRTIO_F_IN_ORDER), F(VIRTIO_RING_F_EVENT_IDX),
-		F(VIRTIO_RING_F_INDIRECT_DESC), F(VIRTIO_NET_F_MRG_RXBUF),
-		F(VIRTIO_F_ACCESS_PLATFORM), F(VHOST_F_LOG_ALL),
-		F(VHOST_NET_F_VIRTIO_NET_HDR),
-	},
-	{
-		F(VIRTIO_F_VERSION_1), F(VIRTIO_F_NOTIFY_ON_EMPTY), F(VIRTIO_F_ANY_LAYOUT),
-		F(VIRTIO_F_RING_RESET), F(1), F(63), F(0), 0,
-	},
-};
-
-static __u64 features_of(__u8 a, __u8 b)
+__u64 features_of(__u8 a, __u8 b)
 {
 	__u64 features = 0;
 	unsigned int i;
 
 	for (i = 0; i < 8; i++) {
-		features |= a & 1 << i ? feature_bits[0][i] : 0;
-		features |= b & 1 << i ? feature_bits[1][i] : 0;
+		features |= a & 1 << i ? target.features[0][i] : 0;
+		features |= b & 1 << i ? target.features[1][i] : 0;
 	}
 	return features;
 }
@@ -90,7 +75,7 @@ static unsigned int index_of(unsigned int q, __u8 ptr)
 }
 
 /* One that fits, or another one. */
-static int pick_fd(const struct dev *d, int fits, __u8 which)
+int pick_fd(const struct dev *d, int fits, __u8 which)
 {
 	switch (which) {
 	case 0xff:
@@ -100,7 +85,7 @@ static int pick_fd(const struct dev *d, int fits, __u8 which)
 	case 0xfd:
 		return d->fd;
 	case 0xfc:
-		return world.backend[B_TAP];
+		return world.backend[0];
 	case 0xfb:
 		return 0;
 	case 0xfa:
@@ -111,22 +96,16 @@ static int pick_fd(const struct dev *d, int fits, __u8 which)
 	return fits;
 }
 
-static int pick_backend(const struct dev *d, __u8 which)
+int pick_backend(const struct dev *d, __u8 which)
 {
 	if (which >= 0xf0)
 		return pick_fd(d, -1, which);
-	return world.backend[which % NR_BACKENDS];
+	return world.backend[which % target.backends];
 }
 
 /* ---- memory tables ---------------------------------------------------------------- */
 
-struct table {
-	__u32 nr;
-	__u32 padding;
-	struct vhost_memory_region r[REGIONS_MAX];
-};
-
-static void region(struct table *t, __u64 gpa, __u64 size, __u64 hva)
+void table_region(struct table *t, __u64 gpa, __u64 size, __u64 hva)
 {
 	t->r[t->nr].guest_phys_addr = gpa;
 	t->r[t->nr].memory_size = size;
@@ -134,7 +113,7 @@ static void region(struct table *t, __u64 gpa, __u64 size, __u64 hva)
 	t->nr++;
 }
 
-static void table_make(struct table *t, __u8 shape, __u8 page)
+void table_make(struct table *t, __u8 shape, __u8 page)
 {
 	__u32 cut = (1 + page % (MEM_PAGES - 1)) * PAGE;
 	unsigned int i;
@@ -143,74 +122,60 @@ static void table_make(struct table *t, __u8 shape, __u8 page)
 	switch (shape % 14) {
 	case 0:
 	default:
-		region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
+		table_region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
 		break;
 	case 1:
-		region(t, MEM_GPA, cut, MEM_HVA);
-		region(t, MEM_GPA + cut, MEM_SIZE - cut, MEM_HVA + cut);
+		table_region(t, MEM_GPA, cut, MEM_HVA);
+		table_region(t, MEM_GPA + cut, MEM_SIZE - cut, MEM_HVA + cut);
 		break;
 	case 2:
 		/* A page is missing. */
-		region(t, MEM_GPA, cut, MEM_HVA);
+		table_region(t, MEM_GPA, cut, MEM_HVA);
 		if (cut + PAGE < MEM_SIZE)
-			region(t, MEM_GPA + cut + PAGE, MEM_SIZE - cut - PAGE,
+			table_region(t, MEM_GPA + cut + PAGE, MEM_SIZE - cut - PAGE,
 			       MEM_HVA + cut + PAGE);
 		break;
 	case 3:
-		region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
-		region(t, 16 * MEM_GPA, MEM_SIZE, MEM_HVA);
+		table_region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
+		table_region(t, 16 * MEM_GPA, MEM_SIZE, MEM_HVA);
 		break;
 	case 4:
-		region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
-		region(t, MEM_GPA + cut, MEM_SIZE, MEM_HVA);
+		table_region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
+		table_region(t, MEM_GPA + cut, MEM_SIZE, MEM_HVA);
 		break;
 	case 5:
 		break;
 	case 6:
-		region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
+		table_region(t, MEM_GPA, MEM_SIZE, MEM_HVA);
 		t->padding = 1;
 		break;
 	case 7:
 		t->nr = 100000;
 		break;
 	case 8:
-		region(t, MEM_GPA, 0, MEM_HVA);
+		table_region(t, MEM_GPA, 0, MEM_HVA);
 		break;
 	case 9:
-		region(t, ~0ULL - cut, MEM_SIZE, MEM_HVA);
+		table_region(t, ~0ULL - cut, MEM_SIZE, MEM_HVA);
 		break;
 	case 10:
-		region(t, MEM_GPA, MEM_SIZE, NOT_CANONICAL | MEM_HVA);
+		table_region(t, MEM_GPA, MEM_SIZE, NOT_CANONICAL | MEM_HVA);
 		break;
 	case 11:
 		for (i = MEM_PAGES; i-- > 0;)
-			region(t, MEM_GPA + i * PAGE, PAGE, MEM_HVA + i * PAGE);
+			table_region(t, MEM_GPA + i * PAGE, PAGE, MEM_HVA + i * PAGE);
 		break;
 	case 12:
-		region(t, 0 - (__u64)MEM_SIZE, MEM_SIZE, MEM_HVA);
+		table_region(t, 0 - (__u64)MEM_SIZE, MEM_SIZE, MEM_HVA);
 		break;
 	case 13:
 		/* Most of user space. */
-		region(t, 0, 0x7ffffff00000ULL, PAGE);
+		table_region(t, 0, 0x7ffffff00000ULL, PAGE);
 		break;
 	}
 }
 
 /* ---- ioctls -------------------------------------------------------------------------- */
-
-union arg {
-	__u8 u8;
-	int fd;
-	__u64 u64[9];
-	struct vhost_vring_state state;
-	struct vhost_vring_addr addr;
-	struct vhost_vring_file file;
-	struct vhost_vring_worker vring_worker;
-	struct vhost_worker_state worker;
-	struct vhost_ext_worker_info info;
-	struct vhost_ext_worker_affinity affinity;
-	struct table table;
-};
 
 int do_ioctl(struct dev *d, unsigned long req, void *arg)
 {
@@ -263,7 +228,7 @@ static unsigned int base_of(const struct dev *d, unsigned int q, struct in *in)
 }
 
 /* An eventfd's place in world.evt for a queue. */
-static int evt_of(const struct dev *d, unsigned int first, unsigned int q)
+int evt_of(const struct dev *d, unsigned int first, unsigned int q)
 {
 	return world.evt[first + (d - world.dev) * NR_VQS + q];
 }
@@ -432,11 +397,13 @@ int call(struct dev *d, unsigned int q, unsigned int which, __u8 ptr, struct in 
 	int err;
 
 	memset(&a, 0, sizeof(a));
-	which %= NR_CALLS;
-	a.state.index = index_of(q, ptr);
+	which %= target.calls;
+	world.touched |= target.lasting(which);
 	req = vring_call(d, q, which, &a, in, &size);
 	if (req)
 		a.state.index = index_of(q, ptr);
+	else if (which >= NR_NET_CALLS)
+		req = target.call(d, index_of(q, ptr), which, &a, in, &size);
 	else
 		req = device_call(d, which, &a, in, &size);
 	err = do_ioctl(d, req, place(&a, size, ptr));
@@ -444,9 +411,9 @@ int call(struct dev *d, unsigned int q, unsigned int which, __u8 ptr, struct in 
 		return err;
 	/* What decides how the driver's half goes on. */
 	if (which == C_SET_FEATURES)
-		d->iommu = a.u64[0] & F(VIRTIO_F_ACCESS_PLATFORM);
+		d->iommu = d->vdpa || a.u64[0] & F(VIRTIO_F_ACCESS_PLATFORM);
 	else if (which == C_SET_FEATURES_ARRAY)
-		d->iommu = a.u64[0] && a.u64[1] & F(VIRTIO_F_ACCESS_PLATFORM);
+		d->iommu = d->vdpa || (a.u64[0] && a.u64[1] & F(VIRTIO_F_ACCESS_PLATFORM));
 	return 0;
 }
 
@@ -464,7 +431,7 @@ int call_raw(struct dev *d, struct in *in)
 
 /* ---- a device that works --------------------------------------------------------------- */
 
-static int iotlb_map(struct dev *d, __u64 off, __u64 size, __u64 hva_off, __u8 perm)
+int iotlb_map(struct dev *d, __u64 off, __u64 size, __u64 hva_off, __u8 perm)
 {
 	struct vhost_msg_v2 msg = {
 		.type = VHOST_IOTLB_MSG_V2,
@@ -480,8 +447,21 @@ static int iotlb_map(struct dev *d, __u64 off, __u64 size, __u64 hva_off, __u8 p
 	return write(d->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
 }
 
-static int set_up_queue(struct dev *d, unsigned int q, unsigned int num, bool packed,
-			int backend)
+/* Forgets all maps. */
+int iotlb_drop(struct dev *d)
+{
+	struct vhost_msg_v2 msg = {
+		.type = VHOST_IOTLB_MSG_V2,
+		.iotlb = {
+			.size = ~0ULL,
+			.type = VHOST_IOTLB_INVALIDATE,
+		},
+	};
+
+	return write(d->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
+}
+
+int set_up_vring(struct dev *d, unsigned int q, unsigned int num, bool packed, __u32 flags)
 {
 	struct vhost_vring_state s = { q, num };
 	struct vhost_vring_file f = { .index = q };
@@ -493,20 +473,18 @@ static int set_up_queue(struct dev *d, unsigned int q, unsigned int num, bool pa
 	s.num = packed ? 0x80008000 : 0;
 	err |= do_ioctl(d, VHOST_SET_VRING_BASE, &s);
 	ring_addrs(d, q, &a);
-	a.flags = 1 << VHOST_VRING_F_LOG;
+	a.flags = flags;
 	err |= do_ioctl(d, VHOST_SET_VRING_ADDR, &a);
 	f.fd = evt_of(d, E_KICK, q);
 	err |= do_ioctl(d, VHOST_SET_VRING_KICK, &f);
 	f.fd = evt_of(d, E_CALL, q);
 	err |= do_ioctl(d, VHOST_SET_VRING_CALL, &f);
 	f.fd = world.evt[E_ERR];
-	err |= do_ioctl(d, VHOST_SET_VRING_ERR, &f);
-	f.fd = world.backend[backend];
-	return err | do_ioctl(d, VHOST_NET_SET_BACKEND, &f);
+	return err | do_ioctl(d, VHOST_SET_VRING_ERR, &f);
 }
 
 /* A worker of its own for a queue. */
-static int own_worker(struct dev *d, unsigned int q)
+int own_worker(struct dev *d, unsigned int q)
 {
 	struct vhost_vring_worker w = { .index = q };
 	struct vhost_worker_state s;
@@ -516,54 +494,6 @@ static int own_worker(struct dev *d, unsigned int q)
 		return err;
 	w.worker_id = s.worker_id;
 	return do_ioctl(d, VHOST_ATTACH_VRING_WORKER, &w);
-}
-
-/*
- * Arguments: features, see above; what else, see below; ring size; memory table.
- *
- *	0x01	no VERSION_1		0x02	NOTIFY_ON_EMPTY
- *	0x04	tunnel features		0x18	which backend
- *	0x20	transmit queue only	0x40	a worker for each queue
- *	0x80	receive buffers
- */
-void set_up(struct dev *d, unsigned int dev, struct in *in)
-{
-	__u8 a = in_byte(in), b = in_byte(in), size = in_byte(in), shape = in_byte(in);
-	unsigned int q, num = 1u << size % 9, backend = b >> 3 & 3;
-	__u64 array[3] = { 2, features_of(a, !(b & 1) | (b & 2)), b & 4 ? 0x0a : 0 };
-	__u64 log = MEM_HVA + LOG_PAGE * PAGE, v2 = 1 << VHOST_BACKEND_F_IOTLB_MSG_V2;
-	bool packed = array[1] & F(VIRTIO_F_RING_PACKED);
-	struct table table;
-	int err;
-
-	/* Whether what follows is expected to work is up to the device's state. */
-	d->clean = false;
-	table_make(&table, shape, shape);
-	do_ioctl(d, VHOST_SET_OWNER, NULL);
-	do_ioctl(d, VHOST_SET_BACKEND_FEATURES, &v2);
-	err = do_ioctl(d, VHOST_SET_MEM_TABLE, &table);
-	err |= do_ioctl(d, VHOST_SET_LOG_BASE, &log);
-	err |= do_ioctl(d, b & 4 ? VHOST_SET_FEATURES_ARRAY : VHOST_SET_FEATURES,
-			b & 4 ? array : array + 1);
-	if (!err)
-		d->iommu = array[1] & F(VIRTIO_F_ACCESS_PLATFORM);
-	if (d->iommu && !(size & 0x80))
-		err |= iotlb_map(d, 0, MEM_SIZE, 0, VHOST_ACCESS_RW);
-	for (q = b & 0x20 ? VQ_TX : VQ_RX; q < NR_VQS; q++) {
-		d->vq[q].in_order = array[1] & F(VIRTIO_F_IN_ORDER);
-		d->vq[q].indirect = array[1] & F(VIRTIO_RING_F_INDIRECT_DESC);
-		if (b & 0x40)
-			own_worker(d, q);
-		err |= set_up_queue(d, q, num, packed, backend);
-	}
-	/* One region in the usual place, a tap, and nobody who does otherwise. */
-	d->clean = !err && !shape && backend == B_TAP && !d->iommu && !world.tap_touched &&
-		   !world.helper && !world.polls && dev < NR_DEVS;
-	if (b & 0x80 && !(b & 0x20)) {
-		ring_chains(d, VQ_RX, num / 2 + 1, 0x08);
-		ring_kick(d, VQ_RX);
-		d->clean = false;
-	}
 }
 
 /* ---- messages ----------------------------------------------------------------------------- */

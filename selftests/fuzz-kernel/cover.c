@@ -27,7 +27,6 @@
 #include "fuzz.h"
 
 #define AREA_WORDS	(1u << 16)
-#define HANDLE		0x76686f73u
 #define NR_COUNTERS	(1u << 16)
 #define SECTIONS_MAX	64
 
@@ -102,6 +101,7 @@ static void find_sections(void)
 
 	add_sections("vhost_core");
 	add_sections("vhost_net");
+	add_sections("vhost_blk");
 	qsort(section, nr_sections, sizeof(*section), by_start);
 	for (i = 0; i < nr_sections; i++) {
 		struct section *s = &section[i];
@@ -151,7 +151,8 @@ bool cover_open(void)
 	struct kcov_remote_arg arg = {
 		.trace_mode = KCOV_TRACE_PC,
 		.area_size = AREA_WORDS,
-		.common_handle = HANDLE,
+		/* Its own: libFuzzer merges in children of a program like it. */
+		.common_handle = getpid(),
 	};
 	int fd;
 

@@ -1,10 +1,10 @@
 #!/bin/bash
-# How much of the modules the corpus reaches.   coverage.sh [--lines] [DIRECTORY...]
+# How much of the modules the corpora reach.   coverage.sh [--lines] [DIRECTORY...]
 #
-# Runs the corpus once on the debug kernel (and inputs of the directories below
-# the repository, if named) and prints covered and all lines for each source
-# file: all are those at which the compiler asks KCOV to take note. --lines
-# prints the lines that were not met.
+# Runs each corpus once on the debug kernel and prints covered and all lines for
+# each source file: all are those at which the compiler asks KCOV to take note.
+# --lines prints the lines that were not met. FUZZ_TARGET=net or blk is about
+# that one alone; then inputs of directories below the repository can be named.
 # shellcheck source=../lab/common.sh
 . "$(dirname "$0")/../lab/common.sh"
 
@@ -17,6 +17,10 @@ for word in "$@"; do
 	*) dirs+=("/src/${word#"$LAB_REPO"/}") ;;
 	esac
 done
+if [ "${#dirs[@]}" -gt 0 ] && [ -z "${FUZZ_TARGET:-}" ]; then
+	echo "coverage.sh: inputs of which target? FUZZ_TARGET=net or blk" >&2
+	exit 2
+fi
 lab_become_root "$@"
 lab_make_tmp coverage
 trap lab_cleanup EXIT
@@ -27,8 +31,12 @@ trap 'exit 143' TERM HUP
 build=("$LAB_DIR/build.sh" "$kernel" KCFLAGS=-g)
 "${build[@]}" all >"$LAB_TMP/log" 2>&1 || { tail -n 20 "$LAB_TMP/log"; exit 1; }
 products=$("${build[@]}" --print-out)
-"$LAB_DIR/vm.sh" -k "$kernel" --mem 4096 --timeout 3600 --modules ours --build "$products" \
-	--out "$LAB_TMP" --env FUZZ_COVER=/out/met /src/selftests/fuzz-kernel/fuzz.sh cover "${dirs[@]}"
+for target in ${FUZZ_TARGET:-net blk}; do
+	"$LAB_DIR/vm.sh" -k "$kernel" --mem 4096 --timeout 3600 --modules ours --build "$products" \
+		--out "$LAB_TMP" --env FUZZ_COVER="/out/met.$target" --env FUZZ_TARGET="$target" \
+		/src/selftests/fuzz-kernel/fuzz.sh cover "${dirs[@]}"
+done
+cat "$LAB_TMP"/met.* >"$LAB_TMP/met"
 cp "$products"/*.ko "$LAB_TMP/"
 
 # Each place where KCOV is called: the address behind the call, which is what it
@@ -55,7 +63,7 @@ awk -v all="$lines" '
 		line = $5
 		sub(/^.*\/obj\//, "", line)
 		sub(/\/\.\//, "/", line)
-		if (line !~ /^vhost_(core|net)\//)
+		if (line !~ /^vhost_(core|net|blk)\//)
 			next
 		known[line] = 1
 		if (($1, $2, $3) in met)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Inside the lab: runs the fuzzer of the live interface.
+# Inside the lab: runs the fuzzers of the live interface.
 #
 #   fuzz.sh run SECONDS    the corpus, then new inputs for so long; 0: without end
 #   fuzz.sh regress        every input that once broke something, and the corpus
@@ -8,6 +8,9 @@
 #   fuzz.sh cover DIR...   runs what is there once; FUZZ_COVER says where to
 #                          write what code was met
 #
+#   FUZZ_TARGET=net|blk    what of it: /dev/vhost-net (default), with corpus and
+#                          regressions; or vhost_blk, with corpus-blk and
+#                          regressions-blk
 #   FUZZ_OUT=DIR           for findings (/out)
 #   FUZZ_NEW=DIR           for inputs that reach new code (in memory, not kept)
 #
@@ -16,7 +19,14 @@
 set -euo pipefail
 
 here=$(dirname "$0")
-fuzz=/build/fuzz-kernel/fuzz
+target=${FUZZ_TARGET:-net}
+case $target in
+net) fuzz=/build/fuzz-kernel/fuzz suffix='' ;;
+blk) fuzz=/build/fuzz-kernel/fuzz-blk suffix=-blk ;;
+*) echo "fuzz.sh: FUZZ_TARGET=$target?" >&2; exit 2 ;;
+esac
+corpus=$here/corpus$suffix
+regressions=$here/regressions$suffix
 out=${FUZZ_OUT:-/out}
 new=${FUZZ_NEW:-$(mktemp -d)}
 # Nobody signals a timeout: the program's own
@@ -38,6 +48,53 @@ fi
 # Tracepoints run, too. What they record is thrown away.
 if [ -w /sys/kernel/tracing/events/vhost/enable ]; then
 	echo 1 >/sys/kernel/tracing/events/vhost/enable
+fi
+
+# The block devices that blk.c knows. What this kernel lacks is left out, and said.
+prepare_blk() {
+	local null=/sys/kernel/config/nullb/fznull image
+	# Another test may have loaded it with other disks.
+	modprobe -r brd 2>/dev/null || true
+	modprobe brd rd_nr=2 rd_size=1024
+	if modprobe null_blk nr_devices=0; then
+		mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+		if mkdir "$null" 2>/dev/null; then
+			# Answers from a timer's interrupt, or to polls; blocks of 4 KiB.
+			printf '%s\n' 'size 1' 'blocksize 4096' 'memory_backed 1' 'discard 1' 'irqmode 2' \
+				'completion_nsec 300000' 'poll_queues 1' |
+				while read -r name value; do
+					echo "$value" >"$null/$name" || echo "null_blk without $name"
+				done
+			echo 1 >"$null/power"
+		fi
+	fi
+	# A file system whose files need not wait, if there is one.
+	if modprobe ext4 2>/dev/null && modprobe loop; then
+		image=$(mktemp)
+		truncate -s 16M "$image"
+		mkfs.ext4 -q "$image"
+		mkdir -p /run/fuzz-blk
+		mount -o loop "$image" /run/fuzz-blk
+		export FUZZ_BLK_DIR=/run/fuzz-blk
+	fi
+}
+
+# Disks keep the module in use.
+end_blk() {
+	local status=$? disk
+	for disk in /sys/class/vhost-blk/*; do
+		[ ! -e "$disk" ] || /build/tools/vhostctl blk del "$(basename "$disk")"
+	done
+	mountpoint -q /run/fuzz-blk && umount /run/fuzz-blk
+	[ ! -d /sys/kernel/config/nullb/fznull ] || rmdir /sys/kernel/config/nullb/fznull
+	# Other tests want other disks.
+	modprobe -r brd null_blk 2>/dev/null || true
+	exit "$status"
+}
+
+if [ "$target" = blk ]; then
+	prepare_blk
+	trap end_blk EXIT
 fi
 
 # libFuzzer is not quite silent about what it is built without.
@@ -63,7 +120,7 @@ leaks() {
 	echo scan >"$file"
 	sleep 1
 	echo scan >"$file"
-	if grep -qE '\[vhost_|vh[cn]_' "$file"; then
+	if grep -qE '\[vhost_|vh[bcn]_' "$file"; then
 		cat "$file"
 		echo "not ok - leaks"
 		return 1
@@ -77,8 +134,10 @@ case $mode in
 run)
 	status=0
 	seconds=$1
+	known=("$corpus")
+	[ ! -d "$regressions" ] || known+=("$regressions")
 	FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -max_total_time="$seconds" \
-		"$new" "$here/corpus" "$here/regressions" 2>&1 | quiet || status=$?
+		"$new" "${known[@]}" 2>&1 | quiet || status=$?
 	if [ "$status" -eq 99 ]; then
 		mv "$out/input" "$out/hang-$(sha1sum "$out/input" | cut -c1-40)"
 	fi
@@ -90,7 +149,7 @@ run)
 	;;
 regress)
 	status=0
-	for file in "$here"/regressions/*; do
+	for file in "$regressions"/*; do
 		[ -f "$file" ] || continue
 		name=$(basename "$file")
 		# Some need luck with timing.
@@ -103,9 +162,9 @@ regress)
 			status=1
 		fi
 	done
-	if FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -runs=1 "$here"/corpus/* \
+	if FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -runs=1 "$corpus"/* \
 		>"$out/regress.log" 2>&1; then
-		echo "ok - corpus ($(find "$here/corpus" -type f | wc -l) inputs)"
+		echo "ok - corpus ($(find "$corpus" -type f | wc -l) inputs)"
 	else
 		quiet <"$out/regress.log" | tail -n 40
 		echo "not ok - corpus"
@@ -116,11 +175,11 @@ regress)
 	exit "$status"
 	;;
 merge)
-	FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -merge=1 "$new" "$here/corpus" "$@" 2>&1 | quiet
+	FUZZ_CURRENT=$out/input "$fuzz" "${flags[@]}" -merge=1 "$new" "$corpus" "$@" 2>&1 | quiet
 	;;
 cover)
 	files=()
-	for dir in "$here/corpus" "$here/regressions" "$@"; do
+	for dir in "$corpus" "$regressions" "$@"; do
 		for file in "$dir"/*; do
 			[ ! -f "$file" ] || files+=("$file")
 		done

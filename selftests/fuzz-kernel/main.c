@@ -38,6 +38,7 @@ static const char *const bad_lines[] = {
 	"scheduling while atomic", "sleeping function called", "Bad page state",
 	"list_add corruption", "list_del corruption", "unregister_netdevice: waiting",
 	"lost its CPU mask",
+	"timed out",		/* a request that nobody looked for any more */
 };
 
 static int argc_;

@@ -24,13 +24,23 @@ __u64 guest_addr(const struct dev *d, __u32 off)
 	return (d->iommu ? MEM_IOVA : MEM_GPA) + off;
 }
 
-static __u16 wire_flags(const struct vq *vq, bool used)
+static __u16 wire_flags(__u16 slot, bool used)
 {
-	bool wrap = vq->avail & WRAP;
+	bool wrap = slot & WRAP;
 
 	if (used)
 		return wrap ? 1 << 7 | 1 << 15 : 0;
 	return wrap ? 1 << 7 : 1 << 15;
+}
+
+static __u16 step(const struct vq *vq, __u16 slot, unsigned int n)
+{
+	for (; n; n--) {
+		slot++;
+		if ((slot & ~WRAP) == vq->num)
+			slot = (slot & WRAP) ^ WRAP;
+	}
+	return slot;
 }
 
 void ring_init(struct vq *vq, __u16 num, bool packed)
@@ -42,6 +52,7 @@ void ring_init(struct vq *vq, __u16 num, bool packed)
 	vq->in_flight = 0;
 	vq->kicked = false;
 	vq->last = 0;
+	vq->used = vq->avail;
 	memset(mem + vq->base, 0, 3 * PAGE);
 }
 
@@ -99,14 +110,13 @@ static __u32 table_of(const struct vq *vq, __u16 head)
 	return vq->base + 3 * PAGE + head % 32 * 128;
 }
 
-static void split_chain(struct dev *d, unsigned int q, __u8 shape, struct in *in)
+static void split_put(struct dev *d, struct vq *vq, struct vring_desc *desc, unsigned int nr,
+		      bool indirect, bool hidden)
 {
-	struct vq *vq = &d->vq[q];
-	struct vring_desc desc[4];
-	unsigned int nr = segments(d, q, shape, in, desc), i;
 	__u16 head = vq->head;
+	unsigned int i;
 
-	if (shape & SHAPE_INDIRECT) {
+	if (indirect) {
 		__u32 table = table_of(vq, head);
 
 		put(table, desc, nr * sizeof(*desc));
@@ -123,70 +133,86 @@ static void split_chain(struct dev *d, unsigned int q, __u8 shape, struct in *in
 	vq->head = (head + nr) % vq->num;
 	put16(vq->base + PAGE + 4 + vq->avail % vq->num * 2, head);
 	vq->avail++;
-	if (!(shape & SHAPE_HIDDEN))
+	if (!hidden)
 		put16(vq->base + PAGE + 2, vq->avail);
 }
 
-static void packed_chain(struct dev *d, unsigned int q, __u8 shape, struct in *in)
+static void packed_put(struct dev *d, struct vq *vq, struct vring_desc *desc, unsigned int nr,
+		       bool indirect, bool hidden)
 {
-	struct vq *vq = &d->vq[q];
-	struct vring_desc desc[4];
-	unsigned int nr = segments(d, q, shape, in, desc), i;
 	__u16 slot = vq->avail & ~WRAP, first = 0;
+	unsigned int i;
 
 	vq->head = (vq->head + 1) % 16;
-	if (shape & SHAPE_INDIRECT) {
+	if (indirect) {
 		__u32 table = table_of(vq, slot);
 
-		for (i = 0; i < nr; i++)
-			desc[i].flags &= VRING_DESC_F_WRITE;
-		put(table, desc, nr * sizeof(*desc));
+		for (i = 0; i < nr; i++) {
+			struct vring_packed_desc p = {
+				.addr = desc[i].addr,
+				.len = desc[i].len,
+				.flags = desc[i].flags & VRING_DESC_F_WRITE,
+			};
+
+			put(table + i * sizeof(p), &p, sizeof(p));
+		}
 		desc[0] = (struct vring_desc){ guest_addr(d, table), nr * sizeof(*desc),
 					       VRING_DESC_F_INDIRECT, 0 };
 		nr = 1;
 	}
 	vq->last = slot;
-	vq->last_flags = wire_flags(vq, true);
+	vq->length[slot % VQ_MAX] = nr;
 	for (i = 0; i < nr; i++) {
 		__u16 at = vq->avail & ~WRAP;
 		struct vring_packed_desc p = {
 			.addr = desc[i].addr,
 			.len = desc[i].len,
 			.id = slot,
-			.flags = desc[i].flags | wire_flags(vq, false),
+			.flags = desc[i].flags | wire_flags(vq->avail, false),
 		};
 
 		put(vq->base + at * sizeof(p), &p, i ? sizeof(p) : sizeof(p) - 2);
 		if (!i)
 			first = p.flags;
-		vq->avail++;
-		if ((vq->avail & ~WRAP) == vq->num)
-			vq->avail = (vq->avail & WRAP) ^ WRAP;
+		vq->avail = step(vq, vq->avail, 1);
 	}
-	if (shape & SHAPE_HIDDEN)
+	if (hidden)
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	put16(vq->base + slot * sizeof(struct vring_packed_desc) + 14, first);
 }
 
-void ring_chain(struct dev *d, unsigned int q, __u8 shape, struct in *in)
+void ring_put(struct dev *d, unsigned int q, struct vring_desc *desc, unsigned int nr,
+	      bool indirect, bool hidden)
 {
 	struct vq *vq = &d->vq[q];
 
-	/* The transmit queue that is expected to go on gets nothing else. */
-	if (shape & ~(3 | SHAPE_INDIRECT) || (shape & SHAPE_INDIRECT && !vq->indirect))
+	if (hidden || (indirect && !vq->indirect))
 		d->clean = false;
 	if (!vq->num)
 		return;
 	/* More than there is room for, if nothing was used in between. */
-	vq->in_flight += SHAPE_NR(shape);
+	vq->in_flight += nr;
 	if (vq->in_flight > vq->num)
 		d->clean = false;
 	vq->kicked = false;
 	if (vq->packed)
-		packed_chain(d, q, shape, in);
+		packed_put(d, vq, desc, nr, indirect, hidden);
 	else
-		split_chain(d, q, shape, in);
+		split_put(d, vq, desc, nr, indirect, hidden);
+}
+
+void ring_chain(struct dev *d, unsigned int q, __u8 shape, struct in *in)
+{
+	struct vring_desc desc[CHAIN_MAX];
+
+	/* The queue that is expected to go on gets nothing else. */
+	if (shape & ~(3 | SHAPE_INDIRECT))
+		d->clean = false;
+	if (!d->vq[q].num)
+		return;
+	ring_put(d, q, desc, segments(d, q, shape, in, desc), shape & SHAPE_INDIRECT,
+		 shape & SHAPE_HIDDEN);
 }
 
 void ring_chains(struct dev *d, unsigned int q, unsigned int n, __u8 shape)
@@ -207,9 +233,9 @@ void ring_kick(struct dev *d, unsigned int q)
 	d->vq[q].kicked = true;
 }
 
-bool ring_done(const struct dev *d, unsigned int q)
+bool ring_done(struct dev *d, unsigned int q)
 {
-	const struct vq *vq = &d->vq[q];
+	struct vq *vq = &d->vq[q];
 	__u16 val;
 
 	if (!vq->packed) {
@@ -219,6 +245,16 @@ bool ring_done(const struct dev *d, unsigned int q)
 	/* A batch has one used entry, which lies we do not know where. */
 	if (vq->in_order)
 		return true;
-	memcpy(&val, mem + vq->base + vq->last * 16 + 14, sizeof(val));
-	return (val & (1 << 7 | 1 << 15)) == vq->last_flags;
+	while (vq->used != vq->avail) {
+		struct vring_packed_desc p;
+
+		memcpy(&p, mem + vq->base + (vq->used & ~WRAP) * sizeof(p), sizeof(p));
+		if ((p.flags & (1 << 7 | 1 << 15)) != wire_flags(vq->used, true))
+			return false;
+		/* No chain of ours has such an ID. */
+		if (p.id >= VQ_MAX || !vq->length[p.id])
+			return false;
+		vq->used = step(vq, vq->used, vq->length[p.id]);
+	}
+	return true;
 }

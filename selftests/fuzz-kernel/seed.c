@@ -3,11 +3,7 @@
  * Writes the inputs to begin with: seed DIRECTORY. Between them they reach each
  * call, and running devices of every layout.
  */
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-
-#include "fuzz.h"
+#include "seed.h"
 
 /* Queue 0 receives, 1 transmits; 2 and 3 are the second device's. */
 #define RX		0
@@ -35,71 +31,14 @@
 #define SETUP(f, more)	A_SETUP, 0, (f), (more), 8, 0
 #define SEND(n, shape)	A_CHAINS, TX, (n), (shape), A_KICK, TX, A_WAIT, 0
 #define POST(n, shape)	A_CHAINS, RX, (n), (shape), A_KICK, RX, A_WAIT, 0
-#define CALL(q, which, ...) A_IOCTL, (q), (which), 0, ##__VA_ARGS__
 #define STOP(q)		CALL(q, C_NET_SET_BACKEND, 0xff)
 #define START(q)	CALL(q, C_NET_SET_BACKEND, B_TAP)
 #define RECEIVE(kind, n, len) A_PACKETS, (kind), (n), (len) & 0xff, (len) >> 8, A_WAIT, 0
-#define WORD(w)		(w) & 0xff, (w) >> 8
 
 #define BOTH_WAYS(f, more)						\
 	SETUP(f, more), SEND(3, 0), SEND(40, 1), POST(8, 0x08),		\
 	RECEIVE(I_PLAIN, 5, 60), POST(40, 0x08), RECEIVE(I_PLAIN, 70, 1514), \
 	SEND(10, 0), STOP(TX), START(TX), SEND(5, 0)
-
-static const char *dir;
-
-static int write_seed(const char *name, const __u8 *data, size_t size)
-{
-	char path[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	f = fopen(path, "we");
-	if (!f || fwrite(data, 1, size, f) != size || fclose(f)) {
-		perror(path);
-		return 1;
-	}
-	return 0;
-}
-
-#define SEED(name, ...)							\
-	do {								\
-		static const __u8 bytes_[] = { __VA_ARGS__ };		\
-		failed |= write_seed(name, bytes_, sizeof(bytes_));	\
-	} while (0)
-
-/* Each call alone: before and after there is an owner, and with bad pointers. */
-static int every_call(void)
-{
-	static const __u8 ptr[] = { 0, 0xff, 0xfe, 0xfd, 0xfb, 0xfa, 0xf9, 0xf8 };
-	unsigned int which, i;
-	__u8 data[512];
-	char name[32];
-	int failed = 0;
-
-	for (which = 0; which < NR_CALLS; which++) {
-		size_t n = 0;
-
-		for (i = 0; i < 2 * ARRAY_SIZE(ptr); i++) {
-			const __u8 one[] = { A_IOCTL, TX, which, ptr[i / 2], 2, 1, 1, 0 };
-
-			if (i == 2) {
-				const __u8 owner[] = { CALL(0, C_SET_OWNER) };
-
-				memcpy(data + n, owner, sizeof(owner));
-				n += sizeof(owner);
-			}
-			memcpy(data + n, one, sizeof(one));
-			n += sizeof(one);
-			/* What the call did not take would be actions. */
-			data[n++] = A_STATS;
-			data[n++] = 0;
-		}
-		snprintf(name, sizeof(name), "call_%u", which);
-		failed |= write_seed(name, data, n);
-	}
-	return failed;
-}
 
 static int layouts(void)
 {
@@ -261,11 +200,7 @@ static int trouble(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: seed DIRECTORY\n");
-		return 2;
-	}
-	dir = argv[1];
-	mkdir(dir, 0755);
-	return every_call() | layouts() | packets() | trouble();
+	int err = seed_dir(argc, argv);
+
+	return err ? err : every_call(NR_NET_CALLS) | layouts() | packets() | trouble();
 }

@@ -157,16 +157,16 @@ enum vhc_verdict vhb_queue_run(struct vhc_vq *vq, unsigned int index, void *priv
 	WRITE_ONCE(q->busy, true);
 	reap(q);
 	verdict = take_all(q);
-	if (unlikely(!list_empty(&q->polled))) {
-		vhb_bdev_poll(q);
-		verdict = VHC_MORE;
-	}
 	/*
 	 * After those that have just come, which may be of a higher class: the
 	 * backing may make us wait for room.
 	 */
 	if (unlikely(READ_ONCE(q->dev->classes)))
 		vhb_sched_dispatch(q);
+	if (unlikely(!list_empty(&q->polled))) {
+		vhb_bdev_poll(q);
+		verdict = VHC_MORE;
+	}
 	WRITE_ONCE(q->busy, false);
 	/* Pairs with vhb_req_done(). */
 	smp_mb();

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -338,11 +340,64 @@ static void read_write_bdev(void)
 	round_trip("/dev/ram0", 0);
 }
 
+/* A disk that answers to polls only, and has few tags. */
+#define NULL_CONF "/sys/kernel/config/nullb/"
+#define POLLED "polled"
+
+static void null_is(const char *name, const char *value)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), NULL_CONF POLLED "/%s", name);
+	EXPECT_EQ(test_write_file(path, value), 0);
+}
+
+static void polled_disk(void)
+{
+	if (access(NULL_CONF "features", F_OK))
+		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	if (access(NULL_CONF "features", F_OK))
+		test_skip("no null_blk in configfs");
+	if (mkdir(NULL_CONF POLLED, 0755)) {
+		EXPECT_EQ(errno, EEXIST);
+		return;
+	}
+	null_is("size", "64");
+	null_is("blocksize", "512");
+	null_is("memory_backed", "1");
+	null_is("hw_queue_depth", "8");
+	null_is("poll_queues", "1");
+	null_is("power", "1");
+}
+
 static void read_write_poll(void)
 {
-	if (access("/dev/ram0", F_OK))
-		test_skip("no /dev/ram0 (brd)");
-	round_trip("/dev/ram0", VHOST_BLK_F_POLL);
+	polled_disk();
+	round_trip("/dev/" POLLED, VHOST_BLK_F_POLL);
+}
+
+/* More requests than tags, of all classes: also those that waited are polled for. */
+static void poll_many(void)
+{
+	struct vreq *r[20];
+	unsigned int i, round;
+
+	polled_disk();
+	vblk_up(&d, "/dev/" POLLED, 1, VHOST_BLK_F_POLL);
+	for (i = 0; i < N(r); i++) {
+		r[i] = vblk_req(&d, i & 4 ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, 128 * i, 65536);
+		r[i]->hdr->ioprio = (1 + i % 3) << 13;
+	}
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < N(r); i++) {
+			r[i]->done = false;
+			*r[i]->status = 0xaa;
+			vblk_submit(&d, 0, r[i]);
+		}
+		for (i = 0; i < N(r); i++)
+			EXPECT_EQ(vblk_wait(&d, 0, r[i]), 0);
+	}
+	EXPECT(rejected("held") > 0);
 }
 
 /* As many at a time as the ring holds, on all queues. */
@@ -865,6 +920,7 @@ static const struct test tests[] = {
 	TEST_ONCE(read_write_buffered),
 	TEST(read_write_bdev),
 	TEST_ONCE(read_write_poll),
+	TEST_ONCE(poll_many),
 	TEST(many),
 	TEST(any_layout),
 	TEST_ONCE(unaligned_bdev),

@@ -30,6 +30,9 @@
 /* Segments of one DISCARD, WRITE_ZEROES or SECURE_ERASE. */
 #define VHB_RANGES_MAX	16
 
+/* Sectors of one of them: it must not keep a thread for minutes. */
+#define VHB_RANGE_SECTORS_MAX	(1u << 18)
+
 /* X(NAME, name, what is wrong) */
 #define VHB_REJECTIONS(X)						\
 	X(NO_STATUS, blk_no_status, "request without room for a status")	\
@@ -38,7 +41,7 @@
 	X(SECTOR, blk_sector, "sectors beyond the end of the disk")	\
 	X(READ_ONLY, blk_read_only, "write to a read-only disk")	\
 	X(TYPE, blk_type, "type of request that is not offered")		\
-	X(RANGES, blk_ranges, "malformed ranges of a discard or write-zeroes") \
+	X(RANGES, blk_ranges, "malformed or too long ranges of a discard or write-zeroes") \
 	X(FAULT, blk_fault, "data of a request are not accessible")
 
 /*

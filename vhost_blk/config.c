@@ -13,9 +13,6 @@
 /* Bytes that one segment may have: so far none was met that wants more. */
 #define SIZE_MAX_BYTES	(1u << 20)
 
-/* A discard or write-zeroes must not keep a thread for minutes. */
-#define RANGE_SECTORS_MAX	(1u << 18)
-
 u64 vhb_config_features(const struct vhb_disk *disk)
 {
 	const struct vhb_backend *b = &disk->backend;
@@ -37,7 +34,7 @@ u64 vhb_config_features(const struct vhb_disk *disk)
 
 static u32 range_max(u32 sectors)
 {
-	return min(sectors ?: RANGE_SECTORS_MAX, RANGE_SECTORS_MAX);
+	return min(sectors ?: VHB_RANGE_SECTORS_MAX, VHB_RANGE_SECTORS_MAX);
 }
 
 static void fill_bdev(struct virtio_blk_config *c, struct block_device *bdev)
@@ -58,7 +55,7 @@ static void fill_bdev(struct virtio_blk_config *c, struct block_device *bdev)
 
 static void fill_file(struct virtio_blk_config *c, const struct vhb_backend *b)
 {
-	c->max_discard_sectors = __cpu_to_virtio32(true, RANGE_SECTORS_MAX);
+	c->max_discard_sectors = __cpu_to_virtio32(true, VHB_RANGE_SECTORS_MAX);
 	c->discard_sector_alignment =
 		__cpu_to_virtio32(true, max(i_blocksize(file_inode(b->file)), b->block) >> SECTOR_SHIFT);
 }
@@ -76,7 +73,7 @@ static void fill(const struct vhb_dev *d, struct virtio_blk_config *c)
 	c->wce = READ_ONCE(d->wce);
 	c->num_queues = __cpu_to_virtio16(true, disk->queues);
 	c->max_discard_seg = __cpu_to_virtio32(true, VHB_RANGES_MAX);
-	c->max_write_zeroes_sectors = __cpu_to_virtio32(true, RANGE_SECTORS_MAX);
+	c->max_write_zeroes_sectors = __cpu_to_virtio32(true, VHB_RANGE_SECTORS_MAX);
 	c->max_write_zeroes_seg = __cpu_to_virtio32(true, VHB_RANGES_MAX);
 	c->write_zeroes_may_unmap = 1;
 	c->max_secure_erase_seg = __cpu_to_virtio32(true, VHB_RANGES_MAX);

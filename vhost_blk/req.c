@@ -267,6 +267,8 @@ static int check_range(struct vhb_req *r, const struct virtio_blk_discard_write_
 	if (flags & ~(r->type == VIRTIO_BLK_T_WRITE_ZEROES ?
 		      VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0))
 		return reject(r, VHB_R_RANGES, -EOPNOTSUPP);
+	if (le32_to_cpu(range->num_sectors) > VHB_RANGE_SECTORS_MAX)
+		return reject(r, VHB_R_RANGES, -EIO);
 	if (!inside(r, le64_to_cpu(range->sector), le32_to_cpu(range->num_sectors)))
 		return reject(r, VHB_R_SECTOR, -EIO);
 	return 0;

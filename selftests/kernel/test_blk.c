@@ -752,6 +752,11 @@ static void blk_ranges(void)
 	EXPECT_EQ(rejected("blk_ranges"), 4);
 	r = vblk_req(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16);
 	range = (void *)r->data;
+	range->num_sectors = 1 + (1 << 18);
+	EXPECT_EQ(vblk_do(&d, r), VIRTIO_BLK_S_IOERR);
+	EXPECT_EQ(rejected("blk_ranges"), 5);
+	r = vblk_req(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16);
+	range = (void *)r->data;
 	range->sector = VBLK_SECTORS - 1;
 	range->num_sectors = 2;
 	EXPECT_EQ(vblk_do(&d, r), VIRTIO_BLK_S_IOERR);

@@ -107,7 +107,9 @@ struct vhost_blk_backend {
 /*
  * Set the backing of a classic device and start all of its virtqueues that
  * were set up; or, with fd -1, complete what is under way and stop them. For
- * the owner. Since 0.1.
+ * the owner. The configuration space is the VMM's: it has to promise no more
+ * than 64 MiB a request, and for DISCARD, WRITE_ZEROES and SECURE_ERASE 16
+ * segments of 2^18 sectors; requests beyond that get IOERR. Since 0.1.
  * Errors: as VHOST_BLK_ADD; EBUSY it has a backing; EFAULT a ring is not
  * accessible.
  */

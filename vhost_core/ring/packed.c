@@ -422,7 +422,8 @@ static int ask_for_kick(struct vring_dev *r, u16 pos)
 {
 	int err = store_event(r, r->event_idx ? EVENT_DESC : EVENT_ENABLE, pos);
 
-	r->kick_pos = pos;
+	if (!err)
+		r->kick_pos = pos;
 	/*
 	 * Store of our wish before the load of the descriptor's flags. Pairs
 	 * with the guest's barrier between storing these and reading our wish.

@@ -151,6 +151,9 @@ void vhb_bdev_poll(struct vhb_queue *q)
 			list_del_init(&r->link);
 			continue;
 		}
+		/* Not with the driver yet, or part of another one's request. */
+		if (READ_ONCE(r->bio.bi_cookie) == BLK_QC_T_NONE)
+			continue;
 		/* One call finds all that are done on its hardware queue. */
 		bio_poll(&r->bio, NULL, BLK_POLL_ONESHOT);
 		break;

@@ -64,6 +64,8 @@ backing_null() {
 	local dir=/sys/kernel/config/nullb/vblk
 	modprobe null_blk nr_devices=0
 	mountpoint -q "${dir%/*/*}" || mount -t configfs none "${dir%/*/*}"
+	# The same disk once more: it is there, and has its power.
+	[ ! -d "$dir" ] || { path=/dev/vblk; return; }
 	mkdir "$dir"
 	echo "$MIB" >"$dir/size"
 	echo 1 >"$dir/memory_backed"

@@ -400,6 +400,30 @@ static void poll_many(void)
 	EXPECT(rejected("held") > 0);
 }
 
+/*
+ * From the last sector to the first: the block layer makes one request of them,
+ * and only the bio that is then its first can be polled for.
+ */
+static void poll_merged(void)
+{
+	struct vreq *r[8];
+	unsigned int i;
+
+	polled_disk();
+	vblk_make(&d, "/dev/" POLLED, 2, VHOST_BLK_F_POLL);
+	vblk_open(&d, BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_BLK_F_MQ));
+	vblk_start(&d);
+	/* A queue that is off finds all of them at once when it is on. */
+	OK(vblk_enable(&d, 1, 0));
+	for (i = 0; i < N(r); i++) {
+		r[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 8 * (N(r) - i), 4096);
+		vblk_submit(&d, 1, r[i]);
+	}
+	OK(vblk_enable(&d, 1, 1));
+	for (i = 0; i < N(r); i++)
+		EXPECT_EQ(vblk_wait(&d, 1, r[i]), 0);
+}
+
 /* As many at a time as the ring holds, on all queues. */
 static void many(void)
 {
@@ -926,6 +950,7 @@ static const struct test tests[] = {
 	TEST(read_write_bdev),
 	TEST_ONCE(read_write_poll),
 	TEST_ONCE(poll_many),
+	TEST_ONCE(poll_merged),
 	TEST(many),
 	TEST(any_layout),
 	TEST_ONCE(unaligned_bdev),

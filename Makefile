@@ -13,7 +13,7 @@ KERNEL ?= 6.12
 LAB := selftests/lab
 # The release that KDIR belongs to, for depmod and uninstall.
 RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
-MODULES := vhost_core vhost_net vhost_blk
+MODULES := vhost_core vhost_net vhost_blk vhost_vsock
 
 .DEFAULT_GOAL := help
 

@@ -62,6 +62,16 @@ try HAVE_TUN_WAKE_QUEUE linux/if_tun.h \
 try HAVE_KCOV_HANDLE_ID linux/types.h \
 	'int probe_size[sizeof(struct kcov_common_handle_id) + 1];' "$@"
 
+# Transports of AF_VSOCK: are their callbacks told the namespace and the socket?
+try HAVE_VSOCK_NET linux/virtio_vsock.h \
+	'int probe_size[__builtin_types_compatible_p(
+		__typeof__(((struct virtio_transport *)0)->send_pkt),
+		int (*)(struct sk_buff *, struct net *)) ? 1 : -1];' "$@"
+
+# ... and may they say which CIDs are theirs?
+try HAVE_VSOCK_HAS_REMOTE_CID linux/virtio_vsock.h \
+	'int probe_size[sizeof(((struct vsock_transport *)0)->has_remote_cid)];' "$@"
+
 # Leave the file alone if nothing changed: everything depends on it.
 cmp -s "$new" "$out" 2>/dev/null || mv "$new" "$out"
 echo ok

@@ -22,6 +22,7 @@ ignore=(
 	COMPLEX_MACRO       # lists of names, expanded several times
 	MULTISTATEMENT_MACRO_USE_DO_WHILE # the same
 	TRAILING_SEMICOLON  # the same
+	MACRO_WITH_FLOW_CONTROL # the same: of functions
 	MACRO_ARG_UNUSED    # the same: one expansion takes the name, another the text
 	BRACKET_SPACE       # the same: [INDEX] = value after a line's backslash
 	CONST_STRUCT        # knows no file_operations that are members, filled per device

@@ -86,6 +86,18 @@ void *vhc_dev_priv(const struct vhc_dev *dev)
 VHC_EXPORT(vhc_dev_priv);
 
 /**
+ * vhc_dev_owner() - process id of a device's owner, for lists
+ * @dev: the device
+ *
+ * Return: 0 if there was none yet.
+ */
+pid_t vhc_dev_owner(const struct vhc_dev *dev)
+{
+	return READ_ONCE(dev->owner_pid);
+}
+VHC_EXPORT(vhc_dev_owner);
+
+/**
  * vhc_dev_nr_vqs() - how many queues a device has
  * @dev: the device
  */
@@ -106,7 +118,12 @@ struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index)
 }
 VHC_EXPORT(vhc_dev_vq);
 
-/* All queues at once: with the device locked as well, "the tables" may change. */
+/**
+ * vhc_dev_lock_vqs() - keep all queues of a device from running
+ * @dev: the device, locked: "the tables" may change now
+ *
+ * Context: may sleep; waits for turns, which are bounded.
+ */
 void vhc_dev_lock_vqs(struct vhc_dev *dev)
 {
 	unsigned int i;
@@ -117,7 +134,12 @@ void vhc_dev_lock_vqs(struct vhc_dev *dev)
 		atomic_dec(&dev->vqs[i].lockers);
 	}
 }
+VHC_EXPORT(vhc_dev_lock_vqs);
 
+/**
+ * vhc_dev_unlock_vqs() - let them run again
+ * @dev: the device
+ */
 void vhc_dev_unlock_vqs(struct vhc_dev *dev)
 {
 	unsigned int i;
@@ -125,6 +147,7 @@ void vhc_dev_unlock_vqs(struct vhc_dev *dev)
 	for (i = dev->nr_vqs; i-- > 0;)
 		mutex_unlock(&dev->vqs[i].mutex);
 }
+VHC_EXPORT(vhc_dev_unlock_vqs);
 
 /* ---- owner ---------------------------------------------------------------- */
 
@@ -150,6 +173,8 @@ static int create_workers(struct vhc_dev *dev)
 						&worker);
 			if (err)
 				return err;
+			if (per_queue && dev->drv->patient & BIT(i))
+				vhc_worker_be_patient(worker);
 		}
 		vhc_worker_attach(vq, worker);
 	}

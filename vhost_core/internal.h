@@ -228,8 +228,6 @@ extern bool vhc_poll_adaptive;
 struct vhc_dev *vhc_dev_alloc(const struct vhc_driver *drv, unsigned int nr_vqs);
 void vhc_dev_free(struct vhc_dev *dev);
 void vhc_dev_close(struct vhc_dev *dev);
-void vhc_dev_lock_vqs(struct vhc_dev *dev);
-void vhc_dev_unlock_vqs(struct vhc_dev *dev);
 bool vhc_dev_is_owner(const struct vhc_dev *dev);
 int vhc_dev_set_owner(struct vhc_dev *dev);
 int vhc_dev_reset_owner(struct vhc_dev *dev);
@@ -270,10 +268,10 @@ int vhc_vq_kick_disable(struct vhc_vq *vq);
 int vhc_vq_has_avail(struct vhc_vq *vq);
 void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection);
 const char *vhc_vq_name(const struct vhc_vq *vq);
-u32 vhc_vq_base(const struct vhc_vq *vq);
 
 /* worker.c */
 int vhc_worker_create(struct vhc_dev *dev, const char *suffix, struct vhc_worker **out);
+void vhc_worker_be_patient(struct vhc_worker *worker);
 int vhc_worker_free(struct vhc_dev *dev, u32 id);
 void vhc_worker_free_all(struct vhc_dev *dev);
 struct vhc_worker *vhc_worker_find(struct vhc_dev *dev, u32 id);

@@ -521,9 +521,20 @@ static long owner_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 	}
 }
 
+static long early_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
+{
+	if (!dev->drv->early_ioctl || !vhc_ioctl_may_negotiate(dev))
+		return -ENOIOCTLCMD;
+	return dev->drv->early_ioctl(dev, cmd, arg);
+}
+
 /* Device locked. */
 long vhc_ioctl_common(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 {
+	long err = early_ioctl(dev, cmd, arg);
+
+	if (err != -ENOIOCTLCMD)
+		return err;
 	switch (cmd) {
 	case VHOST_SET_OWNER:
 		return vhc_dev_set_owner(dev);

@@ -4,10 +4,12 @@
  *
  *	vhost/<owner's pid>-<device>-<n>/info	the device
  *	vhost/<owner's pid>-<device>-<n>/vq<i>	state and counters of queue i
+ *	vhost/vsock				vhost_vsock's CIDs and groups
  *
  * Every line is "name value".
  */
 #include <linux/debugfs.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/seq_file.h>
 
@@ -159,6 +161,13 @@ void vhc_stats_remove_dev(struct vhc_dev *dev)
 	debugfs_remove(dev->debugfs);
 	dev->debugfs = NULL;
 }
+
+/* Return: the directory of all files in debugfs. */
+struct dentry *vhc_debugfs(void)
+{
+	return root;
+}
+VHC_EXPORT(vhc_debugfs);
 
 void vhc_stats_init(void)
 {

@@ -28,6 +28,7 @@
 #include <linux/uio.h>
 #include <linux/unaligned.h>
 
+struct dentry;
 struct device;
 struct file;
 struct module;
@@ -87,6 +88,8 @@ struct vhc_name {
  * @minor: its misc minor
  * @nr_vqs: number of virtqueues
  * @vq_names: a short name for each; NULL: their numbers are their names
+ * @patient: bit mask of virtqueues whose own workers do not preempt who wakes
+ *	them, so that more comes together for a turn
  * @features: feature bits it offers beside the core's own
  * @without: feature bits of the core that it cannot do
  * @rejections: ways in which a request can be bad that the core knows not of
@@ -101,6 +104,8 @@ struct vhc_name {
  *	runs unless only VHOST_F_LOG_ALL changed.
  * @ioctl: the module's own ioctls. Device locked, caller is the owner. Returns
  *	-ENOIOCTLCMD for what it does not know.
+ * @early_ioctl: the same for those that may be called before there is an owner,
+ *	and then by it, as features may be set; NULL: none. Device locked.
  * @control: ioctls that are about no device, by anybody; NULL: none. Nothing is
  *	locked. Returns -ENOIOCTLCMD for what it does not know.
  * @run: one turn of a running queue, given its number and its priv pointer.
@@ -116,6 +121,7 @@ struct vhc_driver {
 	int minor;
 	unsigned int nr_vqs;
 	const char *const *vq_names;
+	u32 patient;
 	u64 features[VHC_FEATURE_WORDS];
 	u64 without;
 	const struct vhc_name *rejections;
@@ -127,6 +133,7 @@ struct vhc_driver {
 	void (*reset)(struct vhc_dev *dev);
 	void (*set_features)(struct vhc_dev *dev);
 	long (*ioctl)(struct vhc_dev *dev, unsigned int cmd, void __user *arg);
+	long (*early_ioctl)(struct vhc_dev *dev, unsigned int cmd, void __user *arg);
 	long (*control)(unsigned int cmd, void __user *arg);
 	enum vhc_verdict (*run)(struct vhc_vq *vq, unsigned int index, void *priv);
 	const struct vhc_vdpa_ops *vdpa;
@@ -193,12 +200,18 @@ void *vhc_node_object(struct device *dev);
 void vhc_dev_set_priv(struct vhc_dev *dev, void *priv);
 void *vhc_dev_priv(const struct vhc_dev *dev);
 struct vhc_vq *vhc_dev_vq(struct vhc_dev *dev, unsigned int index);
+void vhc_dev_lock_vqs(struct vhc_dev *dev);
+void vhc_dev_unlock_vqs(struct vhc_dev *dev);
 bool vhc_dev_has_feature(const struct vhc_dev *dev, unsigned int bit);
 void vhc_dev_offer(struct vhc_dev *dev, u64 features);
 void vhc_dev_withhold(struct vhc_dev *dev, u64 features);
 void vhc_dev_want_worker_per_queue(struct vhc_dev *dev);
 void *vhc_dev_object(const struct vhc_dev *dev);
+pid_t vhc_dev_owner(const struct vhc_dev *dev);
 unsigned int vhc_dev_nr_vqs(const struct vhc_dev *dev);
+
+/* Files for the admin's eyes: stats.c */
+struct dentry *vhc_debugfs(void);
 
 /* The vdpa dialect, and stopping in any: vdpa.c */
 void vhc_dev_config_changed(struct vhc_dev *dev);
@@ -207,6 +220,7 @@ void vhc_dev_stop(struct vhc_dev *dev, bool discard);
 /* Virtqueues: vq.c */
 unsigned int vhc_vq_size(const struct vhc_vq *vq);
 bool vhc_vq_is_broken(const struct vhc_vq *vq);
+u32 vhc_vq_base(const struct vhc_vq *vq);
 bool vhc_vq_is_set_up(const struct vhc_vq *vq);
 void vhc_vq_set_priv(struct vhc_vq *vq, void *priv);
 void vhc_vq_lock(struct vhc_vq *vq);

@@ -570,13 +570,19 @@ int vhc_vq_start(struct vhc_vq *vq)
 }
 VHC_EXPORT(vhc_vq_start);
 
-/* Where a queue stands, or will start, as GET_VRING_BASE returns it. Locked. */
+/**
+ * vhc_vq_base() - where a queue stands, or will start
+ * @vq: the queue, locked; or stopped, with its device locked
+ *
+ * Return: as GET_VRING_BASE does.
+ */
 u32 vhc_vq_base(const struct vhc_vq *vq)
 {
 	if (!vq->started)
 		return vq->base;
 	return vq->ring.packed ? vring_packed_base(&vq->ring) : vq->ring.last_avail;
 }
+VHC_EXPORT(vhc_vq_base);
 
 /**
  * vhc_vq_stop() - keep a queue from running until it is started again

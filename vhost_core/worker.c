@@ -191,6 +191,22 @@ static void set_class(struct task_struct *task)
 		WARN_ON_ONCE(sched_setattr_nocheck(task, &attr));
 }
 
+/*
+ * Have a new worker wait for its turn when it is woken on a busy CPU: the one that
+ * woke it may have more for it. Elsewhere it runs at once, as all do.
+ */
+void vhc_worker_be_patient(struct vhc_worker *worker)
+{
+	struct sched_attr attr = {
+		.size = sizeof(attr),
+		.sched_policy = SCHED_BATCH,
+		.sched_nice = task_nice(worker->task),
+	};
+
+	if (!vhc_worker_fifo)
+		WARN_ON_ONCE(sched_setattr_nocheck(worker->task, &attr));
+}
+
 static int add_worker(struct vhc_dev *dev, struct vhc_worker *worker)
 {
 	return xa_alloc(&dev->workers, &worker->id, worker, xa_limit_31b,

@@ -22,7 +22,7 @@ trap 'rm -rf "$tmp"' EXIT
 measure() {
 	local side mode burst modes
 	for side in in-tree ours; do
-		rmmod vhost_blk vhost_net vhost_core vhost vhost_iotlb 2>/dev/null || true
+		rmmod vhost_vsock vhost_blk vhost_net vhost_core vhost vhost_iotlb 2>/dev/null || true
 		/src/selftests/lab/load-modules.sh "$side"
 		modes='split packed+in-order'
 		[ "$side" = ours ] || modes='split split+in-order'

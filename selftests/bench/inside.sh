@@ -10,6 +10,7 @@
 # libvirt and others put a VM, and where our worker and in-tree's follow it. A
 # case called NAME@root runs in the root group instead, NAME@fifo in that group
 # with workers of ours that are SCHED_FIFO.
+# Cases that begin with "vs-" are vsockbench's.
 # VBENCH_ARGS: more options for vbench.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -19,12 +20,13 @@ shift
 
 unload() {
 	local module try
-	for module in vhost_blk vhost_net vhost_core vhost vhost_iotlb; do
-		for try in 1 2 3 4 5; do
+	for module in vhost_vsock vhost_blk vhost_net vhost_core vhost vhost_iotlb; do
+		for try in {1..60}; do
 			[ -d "/sys/module/$module" ] || break
-			# The last close of a device may still be under way.
-			rmmod "$module" && break
-			[ "$try" -lt 5 ] || exit 1
+			# The last close of a device may still be under way, and in-tree
+			# a socket waits 8 s for the answer of a guest that is gone.
+			rmmod "$module" 2>/dev/null && break
+			[ "$try" -lt 60 ] || { rmmod "$module"; exit 1; }
 			sleep 0.2
 		done
 	done
@@ -34,10 +36,10 @@ cgroup=/sys/fs/cgroup/vm
 echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
 mkdir -p "$cgroup"
 
-# run SIDE MODE PLACE CASE...: PLACE is in a line behind the case's name
+# run PROGRAM SIDE MODE PLACE CASE...: PLACE is in a line behind the case's name
 run() {
-	local side=$1 mode=$2 place=$3 status=0
-	shift 3
+	local program=$1 side=$2 mode=$3 place=$4 status=0
+	shift 4
 	[ $# -gt 0 ] || return 0
 	if [ "$side" = ours ]; then
 		local fifo=N
@@ -47,7 +49,7 @@ run() {
 	(
 		[ "$place" = @root ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
 		# shellcheck disable=SC2086 # words
-		exec /build/bench/vbench --mode "$mode" ${VBENCH_ARGS:-} "$@"
+		exec "/build/bench/$program" --mode "$mode" ${VBENCH_ARGS:-} "$@"
 	) >/tmp/lines || status=$?
 	sed "s/^\([^ ]*\)/$phase $side \1$place/" /tmp/lines
 	[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || exit "$status"
@@ -62,11 +64,16 @@ for side in "$@"; do
 	while read -r who mode cases; do
 		[ "$who" = "$side" ] || continue
 		for place in '' @root @fifo; do
-			names=()
+			names=() sockets=()
 			for name in $cases; do
-				[ "$name" != "${name%@*}$place" ] || names+=("${name%@*}")
+				[ "$name" = "${name%@*}$place" ] || continue
+				case $name in
+				vs-*) sockets+=("${name%@*}") ;;
+				*) names+=("${name%@*}") ;;
+				esac
 			done
-			run "$side" "$mode" "$place" "${names[@]}"
+			run vbench "$side" "$mode" "$place" "${names[@]}"
+			run vsockbench "$side" "$mode" "$place" "${sockets[@]}"
 		done
 	done <"$plan"
 	# For profile.sh: where the modules lie now.

@@ -23,7 +23,7 @@ seconds=${PPS_SECONDS:-5}
 
 unload() {
 	local module try
-	for module in vhost_blk vhost_net vhost_core vhost vhost_iotlb; do
+	for module in vhost_vsock vhost_blk vhost_net vhost_core vhost vhost_iotlb; do
 		for try in 1 2 3 4 5; do
 			[ -d "/sys/module/$module" ] || break
 			# The last close of a device may still be under way.

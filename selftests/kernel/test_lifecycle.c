@@ -461,19 +461,25 @@ static int insmod(const char *name)
 	return ret;
 }
 
-/* vhost_blk uses vhost_core as well. */
+/* vhost_blk and vhost_vsock use vhost_core as well. */
 static int unload_all(void)
 {
-	int err = rmmod("vhost_blk");
+	static const char *const others[] = { "vhost_blk", "vhost_vsock" };
+	unsigned int i;
 
-	EXPECT(!err || err == -ENOENT);
+	for (i = 0; i < N(others); i++) {
+		int err = rmmod(others[i]);
+
+		EXPECT(!err || err == -ENOENT);
+	}
 	EXPECT(test_until(!rmmod("vhost_net"), WAIT_MS));
 	return rmmod("vhost_core");
 }
 
 static int load_all(void)
 {
-	return insmod("vhost_core") ?: insmod("vhost_net") ?: insmod("vhost_blk");
+	return insmod("vhost_core") ?: insmod("vhost_net") ?: insmod("vhost_blk") ?:
+	       insmod("vhost_vsock");
 }
 
 static bool in_file(const char *path, const char *text)
@@ -523,6 +529,7 @@ static void rmmod_after(void)
 			access("/sys/class/vhost-blk", F_OK) &&
 			!in_file("/proc/misc", "vhost-net") &&
 			!in_file("/proc/misc", "vhost-blk") &&
+			!in_file("/proc/misc", "vhost-vsock") &&
 			!in_file("/proc/devices", "vhost-blk") &&
 			!test_threads("vhost-");
 		OK(err);

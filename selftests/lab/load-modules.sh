@@ -1,7 +1,7 @@
 #!/bin/bash
 # Inside the lab: loads vhost modules. load-modules.sh ours|in-tree|none
 #   ours     what build.sh made (/build/*.ko), after what they depend on
-#   in-tree  the kernel's own vhost_net
+#   in-tree  the kernel's own vhost_net and vhost_vsock
 set -euo pipefail
 
 want=$1
@@ -10,9 +10,9 @@ for module in tun tap macvtap; do
 done
 case $want in
 none) ;;
-in-tree) modprobe vhost_net ;;
+in-tree) modprobe -a vhost_net vhost_vsock ;;
 ours)
-	# In the order of their dependencies; later ones may not exist yet.
+	# In the order of their dependencies.
 	for module in vhost_core vhost_net vhost_blk vhost_vsock; do
 		file=/build/$module.ko
 		if [ -e "$file" ]; then

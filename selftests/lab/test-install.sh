@@ -14,10 +14,23 @@ expect() { # name, command...
 	fi
 }
 
-taken() { modinfo -b /build -k "$release" -n vhost_net; }
-ours_taken() { [[ $(taken) == */updates/vhost_net.ko* ]]; }
-own_taken() { [[ $(taken) == */kernel/drivers/vhost/vhost_net.ko* ]]; }
-core_first() { modprobe -d /build -S "$release" --show-depends vhost_net | grep -q updates/vhost_core; }
+# These have the names of the kernel's own.
+replaced=(vhost_net vhost_vsock)
+
+taken() { # where from, relative to the kernel's modules
+	local module
+	for module in "${replaced[@]}"; do
+		[[ $(modinfo -b /build -k "$release" -n "$module") == */$1/$module.ko* ]] || return 1
+	done
+}
+ours_taken() { taken updates; }
+own_taken() { taken kernel/drivers/vhost; }
+core_first() {
+	local module
+	for module in "${replaced[@]}"; do
+		modprobe -d /build -S "$release" --show-depends "$module" | grep -q updates/vhost_core || return 1
+	done
+}
 list() { (cd /build && find lib usr -name '*.ko*' -o -name '*.rules' | sort); }
 run_make() { make -j"$(nproc)" "$1" KDIR="/lib/modules/$release/build" INSTALL_MOD_PATH=/build >/build/log 2>&1 || { cat /build/log; exit 1; }; }
 

@@ -4,7 +4,7 @@
  *
  * All of these are ioctls on an open vhost device node, next to the stock
  * ones. Like those they may be called by the device's owner only (the process
- * that did VHOST_SET_OWNER; EPERM otherwise). To tell whether the modules are
+ * that did VHOST_SET_OWNER; EPERM otherwise), if they do not say otherwise. To tell whether the modules are
  * ours ask for a worker with VHOST_EXT_GET_WORKER_INFO: in-tree vhost answers
  * ENOTTY, or ENOBUFS when it takes the worker's number for a queue's.
  *
@@ -99,5 +99,42 @@ enum vhost_ext_poll_mode {
  */
 #define VHOST_EXT_GET_VRING_POLL_MODE \
 	_IOWR(VHOST_VIRTIO, 0xC4, struct vhost_vring_state)
+
+/*
+ * Of /dev/vhost-vsock: give the device a CID that no other guest has, and say
+ * which (a __u64, 3 or more). From then on, until the file is closed or gets
+ * another CID, it is taken: VHOST_VSOCK_SET_GUEST_CID of the same one on this
+ * file succeeds, on others it fails with EADDRINUSE. So a management tool can
+ * open the device, take a CID, and hand the file and the number to the VMM.
+ * As SET_GUEST_CID it may be called before there is an owner, by anybody who has
+ * the file. A CID is not handed out again as long as there are others that were
+ * not. Since 0.1.
+ * Errors: EADDRINUSE none is free; EFAULT the CID could not be told (the device
+ * has it nevertheless).
+ */
+#define VHOST_VSOCK_ALLOC_CID _IOR(VHOST_VIRTIO, 0xC5, __u64)
+
+/**
+ * struct vhost_vsock_group - which group a guest is in
+ * @guest_cid: the guest's CID
+ * @group: a number that means a group, or 0 for none
+ * @reserved: 0
+ */
+struct vhost_vsock_group {
+	__u64 guest_cid;
+	__u32 group;
+	__u32 reserved;
+};
+
+/*
+ * Put a guest into a group. Guests of the same group may talk to each other by
+ * their CIDs, as long as the network namespaces of their devices let them; a
+ * guest is in none until it is put in one, and leaves it with its CID's device.
+ * Connections to guests of the group that it leaves are reset. Any open file of
+ * /dev/vhost-vsock will do, of an owner or not; the guest is looked for in the
+ * caller's network namespace. Needs CAP_NET_ADMIN. Since 0.1.
+ * Errors: EPERM; EINVAL @reserved is not 0; ENODEV no such guest; ENOMEM.
+ */
+#define VHOST_VSOCK_SET_GROUP _IOW(VHOST_VIRTIO, 0xC6, struct vhost_vsock_group)
 
 #endif /* _UAPI_LINUX_VHOST_EXT_H */

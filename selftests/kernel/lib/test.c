@@ -252,6 +252,10 @@ const char *test_leftover(int pid)
 	if (test_ours() &&
 	    !test_until(test_read_number("/sys/module/vhost_net/refcnt") <= 0, 2000))
 		return "vhost_net is still in use";
+	/* A socket that connects without blocking lives for 2 s at least. */
+	if (test_ours() &&
+	    !test_until(test_read_number("/sys/module/vhost_vsock/refcnt") <= 0, 5000))
+		return "vhost_vsock is still in use";
 	return NULL;
 }
 

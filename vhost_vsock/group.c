@@ -18,6 +18,7 @@
  * sendq nests in it.
  */
 #include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -51,6 +52,7 @@ struct vhv_link {
  * @entry: in the list of groups; under cid_mutex, as @id and @members
  * @id: its number
  * @members: guests in it
+ * @seed: of the hash of connections (constant)
  * @lock: protects all behind it, and that a guest is a member
  * @links: connections
  * @nr_links: how many
@@ -63,6 +65,7 @@ struct vhv_group {
 	struct list_head entry;
 	u32 id;
 	unsigned int members;
+	u32 seed;
 	spinlock_t lock;
 	DECLARE_HASHTABLE(links, 6);
 	unsigned int nr_links;
@@ -76,10 +79,10 @@ static LIST_HEAD(groups);
 
 /* ---- links; their group is locked --------------------------------------------------- */
 
-/* The same from both sides. */
-static u32 hash_of(u32 a_cid, u32 a_port, u32 b_cid, u32 b_port)
+/* The same from both sides. With a seed: guests choose ports. */
+static u32 hash_of(const struct vhv_group *g, u32 a_cid, u32 a_port, u32 b_cid, u32 b_port)
 {
-	return jhash_2words(a_cid, a_port, 0) ^ jhash_2words(b_cid, b_port, 0);
+	return jhash_2words(a_cid, a_port, g->seed) ^ jhash_2words(b_cid, b_port, g->seed);
 }
 
 static bool is_end(const struct end *e, u32 cid, u32 port)
@@ -93,7 +96,7 @@ static struct vhv_link *find(struct vhv_group *g, u32 cid, u32 port, u32 to_cid,
 {
 	struct vhv_link *l;
 
-	hash_for_each_possible(g->links, l, node, hash_of(cid, port, to_cid, to_port)) {
+	hash_for_each_possible(g->links, l, node, hash_of(g, cid, port, to_cid, to_port)) {
 		for (*from = 0; *from < 2; (*from)++) {
 			if (is_end(&l->end[*from], cid, port) &&
 			    is_end(&l->end[!*from], to_cid, to_port))
@@ -148,7 +151,7 @@ static struct vhv_link *link_up(struct vhv_group *g, struct vhv_vsock *v,
 	l->end[1].v = to;
 	l->end[1].cid = le64_to_cpu(hdr->dst_cid);
 	l->end[1].port = le32_to_cpu(hdr->dst_port);
-	hash_add(g->links, &l->node, hash_of(l->end[0].cid, l->end[0].port,
+	hash_add(g->links, &l->node, hash_of(g, l->end[0].cid, l->end[0].port,
 					     l->end[1].cid, l->end[1].port));
 	v->nr_links++;
 	g->nr_links++;
@@ -309,6 +312,7 @@ static struct vhv_group *get(u32 id)
 	if (!g)
 		return NULL;
 	g->id = id;
+	g->seed = get_random_u32();
 	spin_lock_init(&g->lock);
 	hash_init(g->links);
 	list_add_tail(&g->entry, &groups);

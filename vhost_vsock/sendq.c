@@ -11,6 +11,7 @@
  * credit there is one a connection.
  */
 #include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "vsock.h"
@@ -29,9 +30,10 @@ static struct vhv_key key_of(struct sk_buff *skb)
 	};
 }
 
-static u32 hash_of(const struct vhv_key *key)
+/* With a seed: guests choose ports, and must not choose those that collide. */
+static u32 hash_of(const struct vhv_sendq *q, const struct vhv_key *key)
 {
-	return jhash_3words(key->cid, key->src_port, key->dst_port, 0);
+	return jhash_3words(key->cid, key->src_port, key->dst_port, q->seed);
 }
 
 static unsigned int left_of(struct sk_buff *skb)
@@ -52,6 +54,7 @@ void vhv_sendq_init(struct vhv_vsock *v)
 	struct vhv_sendq *q = &v->sendq;
 
 	q->v = v;
+	q->seed = get_random_u32();
 	timer_setup(&q->timer, timeout, 0);
 	spin_lock_init(&q->lock);
 	hash_init(q->flows);
@@ -88,7 +91,7 @@ static struct vhv_flow *find(struct vhv_sendq *q, const struct vhv_key *key, u32
 /* The queue of a connection, which takes its turn after all others if new. */
 static struct vhv_flow *get(struct vhv_sendq *q, const struct vhv_key *key)
 {
-	u32 hash = hash_of(key);
+	u32 hash = hash_of(q, key);
 	struct vhv_flow *flow = find(q, key, hash);
 
 	if (flow)
@@ -164,7 +167,7 @@ static bool replace_update(struct vhv_flow *flow, struct sk_buff *skb)
 
 static struct vhv_told *told(struct vhv_sendq *q, const struct vhv_key *key)
 {
-	return &q->told[hash_of(key) % VHV_TOLD];
+	return &q->told[hash_of(q, key) % VHV_TOLD];
 }
 
 /*

@@ -147,6 +147,7 @@ struct vhv_told {
 /**
  * struct vhv_sendq - all packets on their way to one guest
  * @lock: protects all of it; never held for long
+ * @seed: of the hash of keys (constant)
  * @flows: connections that have packets, by key
  * @turns: the same in the order of their turns
  * @idle: some without, for the next
@@ -164,6 +165,7 @@ struct vhv_told {
  */
 struct vhv_sendq {
 	spinlock_t lock;
+	u32 seed;
 	DECLARE_HASHTABLE(flows, 6);
 	struct list_head turns;
 	struct list_head idle;

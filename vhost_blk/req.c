@@ -30,43 +30,6 @@
 
 static struct workqueue_struct *punted;
 
-/* ---- a walk over a chain's memory ------------------------------------------------ */
-
-struct walk {
-	const struct iovec *iov;
-	size_t off;		/* into *iov */
-};
-
-/* Copy the next @len bytes out of guest memory; there are that many. */
-static bool walk_copy(struct walk *w, void *to, size_t len)
-{
-	while (len) {
-		size_t n = min(len, w->iov->iov_len - w->off);
-
-		if (!vhc_copy_from_user(to, w->iov->iov_base + w->off, n))
-			return false;
-		to += n;
-		len -= n;
-		w->off += n;
-		if (w->off == w->iov->iov_len) {
-			w->iov++;
-			w->off = 0;
-		}
-	}
-	return true;
-}
-
-/* The next piece, of at most @len bytes. */
-static void __user *walk_piece(struct walk *w, size_t len, size_t *n)
-{
-	void __user *base = w->iov->iov_base + w->off;
-
-	*n = min(len, w->iov->iov_len - w->off);
-	w->iov++;
-	w->off = 0;
-	return base;
-}
-
 /* ---- pages --------------------------------------------------------------------------- */
 
 /* Add a pinned page; neighbours become one piece. */
@@ -120,25 +83,25 @@ static int room_for(struct vhb_req *r, u32 pages)
  * Pin the next r->len bytes. Return: 0, -EFAULT, -ENOMEM; 1 if they are not
  * aligned as the backing wants.
  */
-static int pin(struct vhb_req *r, struct walk w)
+static int pin(struct vhb_req *r, struct vhc_walk w)
 {
 	unsigned int gup = vhb_is_write(r) ? 0 : FOLL_WRITE;
 	u32 align = r->q->dev->backend->align;
 	unsigned long bits = 0;
-	struct walk count = w;
+	struct vhc_walk count = w;
 	u32 pages = 0, left;
 	size_t n;
 	int err;
 
 	for (left = r->len; left; left -= n) {
-		unsigned long addr = (unsigned long)walk_piece(&count, left, &n);
+		unsigned long addr = (unsigned long)vhc_walk_piece(&count, left, &n);
 
 		bits |= addr | n;
 		pages += DIV_ROUND_UP(offset_in_page(addr) + n, PAGE_SIZE);
 	}
 	err = room_for(r, pages);
 	for (left = r->len; left && !err; left -= n) {
-		unsigned long addr = (unsigned long)walk_piece(&w, left, &n);
+		unsigned long addr = (unsigned long)vhc_walk_piece(&w, left, &n);
 
 		err = pin_piece(r, addr, n, gup);
 	}
@@ -225,7 +188,7 @@ static bool inside(const struct vhb_req *r, u64 sector, u64 sectors)
 }
 
 /* @len bytes of data are at @w. */
-static int parse_rw(struct vhb_req *r, struct walk w, u64 len)
+static int parse_rw(struct vhb_req *r, struct vhc_walk w, u64 len)
 {
 	const struct vhb_backend *b = r->q->dev->backend;
 	int err;
@@ -274,7 +237,7 @@ static int check_range(struct vhb_req *r, const struct virtio_blk_discard_write_
 	return 0;
 }
 
-static int parse_ranges(struct vhb_req *r, struct walk w, u64 len)
+static int parse_ranges(struct vhb_req *r, struct vhc_walk w, u64 len)
 {
 	u32 i, n = len / sizeof(*r->range);
 	int err = 0;
@@ -288,7 +251,7 @@ static int parse_ranges(struct vhb_req *r, struct walk w, u64 len)
 	r->range = kmalloc_array(n, sizeof(*r->range), GFP_KERNEL_ACCOUNT);
 	if (!r->range)
 		return -ENOMEM;
-	if (!walk_copy(&w, r->range, n * sizeof(*r->range)))
+	if (!vhc_walk_read(&w, r->range, n * sizeof(*r->range)))
 		return reject(r, VHB_R_FAULT, -EFAULT);
 	r->nr_range = n;
 	for (i = 0; i < n && !err; i++)
@@ -297,13 +260,13 @@ static int parse_ranges(struct vhb_req *r, struct walk w, u64 len)
 }
 
 /* There is nothing to wait for: it is answered at once. */
-static int get_id(struct vhb_req *r, struct walk w, u64 len)
+static int get_id(struct vhb_req *r, struct vhc_walk w, u64 len)
 {
 	const char *id = r->q->dev->serial;
 	size_t n, left;
 
 	for (left = min_t(u64, len, VIRTIO_BLK_ID_BYTES); left; left -= n) {
-		void __user *to = walk_piece(&w, left, &n);
+		void __user *to = vhc_walk_piece(&w, left, &n);
 
 		if (!vhc_copy_to_user(to, id, n))
 			return reject(r, VHB_R_FAULT, -EFAULT);
@@ -313,7 +276,7 @@ static int get_id(struct vhb_req *r, struct walk w, u64 len)
 }
 
 /* What is left to do after the checks: 1 nothing, 0 to execute it, or an errno. */
-static int parse_type(struct vhb_req *r, struct walk out, struct walk in)
+static int parse_type(struct vhb_req *r, struct vhc_walk out, struct vhc_walk in)
 {
 	u64 out_len = r->chain.out_len - sizeof(struct virtio_blk_outhdr);
 	u64 in_len = r->chain.in_len - 1;
@@ -350,7 +313,7 @@ static int parse_type(struct vhb_req *r, struct walk out, struct walk in)
  */
 bool vhb_req_parse(struct vhb_req *r, const struct vhc_chain *c)
 {
-	struct walk out = { .iov = c->iov }, in = { .iov = c->iov + c->nr_out };
+	struct vhc_walk out = { .iov = c->iov }, in = { .iov = c->iov + c->nr_out };
 	struct virtio_blk_outhdr hdr;
 	int err;
 
@@ -376,7 +339,7 @@ bool vhb_req_parse(struct vhb_req *r, const struct vhc_chain *c)
 		r->error = reject(r, VHB_R_SHORT, -EIO);
 		return false;
 	}
-	if (!walk_copy(&out, &hdr, sizeof(hdr))) {
+	if (!vhc_walk_read(&out, &hdr, sizeof(hdr))) {
 		r->error = reject(r, VHB_R_FAULT, -EFAULT);
 		return false;
 	}

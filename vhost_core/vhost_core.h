@@ -376,4 +376,79 @@ fault:
 	return false;
 }
 
+/**
+ * struct vhc_walk - a place in a chain's memory
+ * @iov: the iovec
+ * @off: bytes of it that lie behind; less than it has, but for empty ones
+ */
+struct vhc_walk {
+	const struct iovec *iov;
+	size_t off;
+};
+
+/**
+ * vhc_walk_piece() - the next bytes that lie in one piece
+ * @w: where; behind them afterwards
+ * @len: how many are wanted; the chain has as many
+ * @n: how many these are, at most @len
+ *
+ * Return: their address.
+ */
+static __always_inline void __user *vhc_walk_piece(struct vhc_walk *w, size_t len, size_t *n)
+{
+	void __user *piece = w->iov->iov_base + w->off;
+
+	*n = min(len, w->iov->iov_len - w->off);
+	w->off += *n;
+	if (w->off == w->iov->iov_len) {
+		w->iov++;
+		w->off = 0;
+	}
+	return piece;
+}
+
+/**
+ * vhc_walk_read() - copy the next bytes of a chain
+ * @w: where; behind them afterwards
+ * @dst: kernel memory
+ * @len: bytes; the chain has as many
+ *
+ * Context: as vhc_copy_from_user().
+ * Return: false on a fault.
+ */
+static __always_inline bool vhc_walk_read(struct vhc_walk *w, void *dst, size_t len)
+{
+	size_t n;
+
+	for (; len; len -= n, dst += n) {
+		const void __user *piece = vhc_walk_piece(w, len, &n);
+
+		if (!vhc_copy_from_user(dst, piece, n))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * vhc_walk_write() - copy to the next bytes of a chain
+ * @w: where; behind them afterwards
+ * @src: kernel memory
+ * @len: bytes; the chain has as many
+ *
+ * Context: as vhc_copy_to_user().
+ * Return: false on a fault.
+ */
+static __always_inline bool vhc_walk_write(struct vhc_walk *w, const void *src, size_t len)
+{
+	size_t n;
+
+	for (; len; len -= n, src += n) {
+		void __user *piece = vhc_walk_piece(w, len, &n);
+
+		if (!vhc_copy_to_user(piece, src, n))
+			return false;
+	}
+	return true;
+}
+
 #endif /* VHOST_CORE_H */

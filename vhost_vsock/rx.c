@@ -15,10 +15,9 @@
 /* What a chain costs a connection in its turn, beside its bytes. */
 #define CHAIN_COST	20
 
-/* Where to write next in a chain. */
+/* Where to write next in a chain, and how much of it is left. */
 struct sink {
-	const struct iovec *iov;
-	size_t off;
+	struct vhc_walk at;
 	size_t room;
 };
 
@@ -34,43 +33,24 @@ struct hand {
 static bool sink_write(struct sink *s, const void *src, size_t len)
 {
 	s->room -= len;
-	while (len) {
-		size_t n = min(len, s->iov->iov_len - s->off);
-
-		if (!vhc_copy_to_user(s->iov->iov_base + s->off, src, n))
-			return false;
-		src += n;
-		len -= n;
-		s->off += n;
-		if (s->off == s->iov->iov_len) {
-			s->iov++;
-			s->off = 0;
-		}
-	}
-	return true;
-}
-
-static void sink_skip(struct sink *s, size_t len)
-{
-	s->room -= len;
-	s->off += len;
-	while (s->off && s->off >= s->iov->iov_len) {
-		s->off -= s->iov->iov_len;
-		s->iov++;
-	}
+	return vhc_walk_write(&s->at, src, len);
 }
 
 /* The kernel's own way, for what is not where we can read it. */
 static bool sink_iter(struct sink *s, const struct vhc_chain *c, struct sk_buff *skb,
 		      u32 off, u32 len)
 {
+	const struct iovec *iov = s->at.iov;
 	struct iov_iter to;
+	size_t n;
 
-	iov_iter_init(&to, ITER_DEST, s->iov, c->iov + c->nr_in - s->iov, s->off + s->room);
-	iov_iter_advance(&to, s->off);
+	iov_iter_init(&to, ITER_DEST, iov, c->iov + c->nr_in - iov, s->at.off + s->room);
+	iov_iter_advance(&to, s->at.off);
 	if (skb_copy_datagram_iter(skb, off, &to, len))
 		return false;
-	sink_skip(s, len);
+	s->room -= len;
+	for (; len; len -= n)
+		vhc_walk_piece(&s->at, len, &n);
 	return true;
 }
 
@@ -167,7 +147,7 @@ static u32 measure(const struct vhv_turn *t, u32 room, struct sk_buff **last)
 static bool fill(struct vhv_vsock *v, struct vhv_turn *t, struct vhc_chain *c,
 		 struct sk_buff_head *done)
 {
-	struct sink s = { .iov = c->iov, .room = c->in_len };
+	struct sink s = { .at.iov = c->iov, .room = c->in_len };
 	struct sk_buff *skb = skb_peek(&t->packets), *last;
 	u32 len = measure(t, c->in_len - VHV_HDR_LEN, &last);
 	struct virtio_vsock_hdr hdr = *virtio_vsock_hdr(last);

@@ -17,42 +17,18 @@ enum received {
 	BROKEN,		/* the queue is */
 };
 
-/* Where to read next in a chain. */
-struct source {
-	const struct iovec *iov;
-	size_t off;
-};
-
-static bool source_read(struct source *s, void *dst, size_t len)
-{
-	while (len) {
-		size_t n = min(len, s->iov->iov_len - s->off);
-
-		if (!vhc_copy_from_user(dst, s->iov->iov_base + s->off, n))
-			return false;
-		dst += n;
-		len -= n;
-		s->off += n;
-		if (s->off == s->iov->iov_len) {
-			s->iov++;
-			s->off = 0;
-		}
-	}
-	return true;
-}
-
 /* Payload of a packet; the chain has as much. */
-static bool read_payload(struct sk_buff *skb, struct source *s, u32 len)
+static bool read_payload(struct sk_buff *skb, struct vhc_walk *w, u32 len)
 {
 	const struct skb_shared_info *si = skb_shinfo(skb);
 	unsigned int i;
 
 	if (!skb_is_nonlinear(skb))
-		return source_read(s, skb->data, len);
+		return vhc_walk_read(w, skb->data, len);
 	for (i = 0; i < si->nr_frags; i++) {
 		const skb_frag_t *frag = &si->frags[i];
 
-		if (!source_read(s, skb_frag_address(frag), skb_frag_size(frag)))
+		if (!vhc_walk_read(w, skb_frag_address(frag), skb_frag_size(frag)))
 			return false;
 	}
 	return true;
@@ -195,7 +171,7 @@ static struct sk_buff *alloc(struct vhv_vsock *v, const struct virtio_vsock_hdr 
 /* Take one packet. */
 static enum received receive(struct vhv_vsock *v, const struct vhc_chain *c)
 {
-	struct source from = { .iov = c->iov };
+	struct vhc_walk from = { .iov = c->iov };
 	struct virtio_vsock_hdr hdr;
 	struct sk_buff *skb;
 	u32 len;
@@ -212,7 +188,7 @@ static enum received receive(struct vhv_vsock *v, const struct vhc_chain *c)
 		reject(v, VHV_R_TX_LONG);
 		return RECEIVED;
 	}
-	if (unlikely(!source_read(&from, &hdr, sizeof(hdr))))
+	if (unlikely(!vhc_walk_read(&from, &hdr, sizeof(hdr))))
 		goto fault;
 	if (unlikely(!check(v, c, &hdr)))
 		return RECEIVED;

@@ -15,7 +15,9 @@ static const char usage_text[] =
 	"  blk [show [NAME]]\n"
 	"  blk add NAME path FILE [queues N] [serial TEXT] [ro] [poll] [buffered]\n"
 	"          [split] [worker device|queue]\n"
-	"  blk del NAME\n";
+	"  blk del NAME\n"
+	"  cid [show [CID]]\n"
+	"  cid set CID group NUMBER|none\n";
 
 /* Says what is wrong, and returns @code. */
 int error(int code, const char *fmt, ...)
@@ -66,5 +68,7 @@ int main(int argc, char **argv)
 	}
 	if (is_word(argv[0], "blk"))
 		return cmd_blk(argc - 1, argv + 1);
+	if (is_word(argv[0], "cid"))
+		return cmd_cid(argc - 1, argv + 1);
 	return error(EXIT_USAGE, "no such object: %s", argv[0]);
 }

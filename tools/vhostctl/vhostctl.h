@@ -23,4 +23,7 @@ bool is_word(const char *arg, const char *word);
 /* blk.c */
 int cmd_blk(int argc, char **argv);
 
+/* cid.c */
+int cmd_cid(int argc, char **argv);
+
 #endif /* VHOSTCTL_H */

@@ -136,10 +136,11 @@ vhost_workers() {
 	grep -hs "^vhost-$1" /proc/[0-9]*/comm "/proc/$1"/task/*/comm | sort || true
 }
 
-# Our counters of a process, one line a queue: "DEVICE/vqN name=value ...".
+# vhost_counters PID [KIND]: our counters of a process, of its devices of that
+# kind (net), one line a queue: "DEVICE/vqN name=value ...".
 vhost_counters() {
 	local file
-	for file in "/sys/kernel/debug/vhost/$1"-net-*/vq*; do
+	for file in "/sys/kernel/debug/vhost/$1-${2:-net}"-*/vq*; do
 		[ -e "$file" ] || continue
 		printf '%s' "${file#/sys/kernel/debug/vhost/}"
 		awk 'NF == 2 { printf " %s=%s", $1, $2 } END { print "" }' "$file"
@@ -167,15 +168,17 @@ rejection_names() {
 			print name
 		}
 		!/\\$/ { on = 0 }
-	' /src/vhost_core/ring/ring.h /src/vhost_core/stats.h /src/vhost_net/net.h
+	' /src/vhost_core/ring/ring.h /src/vhost_core/stats.h /src/vhost_net/net.h \
+		/src/vhost_vsock/vsock.h
 }
 
-# Rejections of a process' queues, if any: a well-behaved client causes none.
+# vhost_rejections PID [KIND]: rejections of a process' queues, if any: a
+# well-behaved client causes none.
 vhost_rejections() {
 	local names
 	names=$(rejection_names | paste -sd'|')
 	[ -n "$names" ] || { echo "no rejection has a name"; return; }
-	vhost_counters "$1" | tr ' ' '\n' | grep -E "^($names)=[1-9]" || true
+	vhost_counters "$1" "${2:-net}" | tr ' ' '\n' | grep -E "^($names)=[1-9]" || true
 }
 
 # rings_are PID KIND DEVICES: that many devices of a process have rings of that

@@ -57,16 +57,19 @@ done <"$list"
 # checkpatch is in no headers package. Fetching it runs beside the installation.
 get_source() {
 	local dir=$root/opt/lab/linux-source
-	mkdir -p "$dir" "$root/opt/lab/scripts"
+	mkdir -p "$dir"
 	in_root bash -c 'cd /opt/lab/linux-source && apt-get download linux-source-6.12'
 	dpkg-deb -f "$dir"/*.deb Version >"$dir/version"
 	dpkg-deb --fsys-tarfile "$dir"/*.deb |
 		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' >"$dir/linux.tar.xz"
 	rm "$dir"/*.deb
-	tar -x -f "$dir/linux.tar.xz" -C "$root/opt/lab/scripts" --strip-components=2 --occurrence=1 \
-		linux-source-6.12/scripts/checkpatch.pl linux-source-6.12/scripts/spelling.txt \
-		linux-source-6.12/scripts/const_structs.checkpatch
-	[ -s "$root/opt/lab/scripts/checkpatch.pl" ]
+	# checkpatch, and tests of the kernel's that clients are made of: one pass.
+	tar -x -f "$dir/linux.tar.xz" -C "$dir" --strip-components=1 --anchored --wildcards \
+		'linux-source-6.12/scripts/checkpatch.pl' 'linux-source-6.12/scripts/spelling.txt' \
+		'linux-source-6.12/scripts/const_structs.checkpatch' \
+		'linux-source-6.12/tools/testing/vsock/*' 'linux-source-6.12/tools/include/*'
+	mv -T "$dir/scripts" "$root/opt/lab/scripts"
+	[ -s "$root/opt/lab/scripts/checkpatch.pl" ] && [ -s "$dir/tools/testing/vsock/vsock_test.c" ]
 }
 get_source &
 source=$!

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Makes the nested guest's initial ramdisk, which is all of its user space:
 # the agent as /init, busybox, mkfs.ext4, the modules of the stock kernel that a
-# virtio network card needs, and those for disks, which a test loads by itself
-# (/modules/disk). initramfs.sh AGENT OUTPUT [KERNEL]
+# virtio network card needs, and those for disks and sockets, which a test loads by
+# itself (/modules/disk, /modules/vsock). initramfs.sh AGENT OUTPUT [KERNEL]
 set -euo pipefail
 
 agent=$1
@@ -46,6 +46,7 @@ modules() {
 }
 modules order virtio_net
 modules disk virtio_blk ext4
+modules vsock vmw_vsock_virtio_transport
 
 (cd "$dir" && find . -print0 | LC_ALL=C sort -z |
 	cpio --null --create --format=newc --quiet --owner=0:0) >"$output.new"

@@ -142,7 +142,7 @@ static enum vhc_verdict take_all(struct vhb_queue *q)
 		/* That was all, or nearly: the core looks for more before it sleeps. */
 		if (n < VHC_BATCH)
 			return VHC_WAIT_GUEST;
-		if (taken > VHC_BATCH && vhc_should_yield())
+		if (vhc_turn_is_over(q->vq, taken))
 			break;
 	}
 	return VHC_MORE;

@@ -142,6 +142,7 @@ struct vhc_vq {
 	bool poll_adaptive;			/* (q) */
 	u32 busyloop_us;			/* (q) */
 	u32 in_flight;				/* (q) chains taken and not completed yet */
+	u32 bad;				/* (q) chains rejected since it was idle or paused */
 	struct vhc_work work;
 	struct vhc_worker __rcu *worker;	/* (d) and RCU */
 	void *priv;				/* (q) the device module's */

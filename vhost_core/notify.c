@@ -19,6 +19,7 @@
  *
  * One of the two sees the other.
  */
+#include <linux/delay.h>
 #include <linux/eventfd.h>
 #include <linux/export.h>
 #include <linux/file.h>
@@ -375,6 +376,20 @@ static bool conclude(struct vhc_vq *vq, enum vhc_verdict verdict)
 	return false;
 }
 
+/*
+ * A batch or more of a queue's chains was rejected, and there is more. They cost
+ * so little that a whole ring of them is less than a slice of the scheduler: no
+ * other task is due before its end, and a neighbour's worker, woken for a single
+ * packet, waits for all of it. Good chains have a claim to that, bad ones have
+ * none: who sends them waits.
+ */
+#define PAUSE_US	50
+
+static void pause(void)
+{
+	usleep_range_state(PAUSE_US, 2 * PAUSE_US, TASK_IDLE);
+}
+
 /* Turns in a row, as long as nobody else wants the worker or its CPU. */
 #define ROUNDS	4
 
@@ -383,8 +398,8 @@ void vhc_notify_run(struct vhc_work *work)
 {
 	struct vhc_vq *vq = container_of(work, struct vhc_vq, work);
 	enum vhc_verdict verdict;
+	bool again = false, bad = false;
 	unsigned int round;
-	bool again = false;
 
 	mutex_lock(&vq->mutex);
 	/* What is under way has to be finished in any state. */
@@ -408,13 +423,19 @@ void vhc_notify_run(struct vhc_work *work)
 		}
 		again = conclude(vq, verdict);
 		if (!again || verdict == VHC_MORE || vhc_worker_has_work(vq) ||
-		    vhc_should_yield())
+		    vhc_turn_is_over(vq, UINT_MAX))
 			break;
 	}
 	if (vq->state != VHC_VQ_RUNNING && !vq->in_flight)
 		wake_up_all(&vq->dev->drained);
+	bad = again && vq->bad >= VHC_BATCH;
+	vhc_count(vq, VHC_C_PAUSES, bad);
+	if (bad || !again)
+		vq->bad = 0;
 out:
 	mutex_unlock(&vq->mutex);
+	if (unlikely(bad))
+		pause();
 	/* At the end of the worker's list: others get their turn first. */
 	if (again)
 		vhc_vq_wake(vq);

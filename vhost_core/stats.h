@@ -20,6 +20,7 @@
 	X(BATCHES, batches, "batches fetched")				\
 	X(RUNS, runs, "turns of the worker")				\
 	X(REQUEUES, requeues, "turns cut by the weight limit")		\
+	X(PAUSES, pauses, "pauses of the worker after many rejections")	\
 	X(POLL_HITS, poll_hits, "busy polls that found work")		\
 	X(POLL_MISSES, poll_misses, "busy polls that found nothing")	\
 	X(POLL_GROWN, poll_grown, "times the adaptive window was doubled")	\

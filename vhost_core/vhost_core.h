@@ -41,10 +41,9 @@ struct vhc_vq;
 /**
  * vhc_should_yield() - whether another task is due on this CPU
  *
- * For a turn to end early, after more than one batch: the guest that was just
- * woken by the first one is not what it should end for. With lazy preemption
- * (the flag that need_resched() leaves out) a kernel thread is left alone until
- * the next tick, and nobody but itself can know better.
+ * With lazy preemption (the flag that need_resched() leaves out) a kernel
+ * thread is left alone until the next tick, and nobody but itself can know
+ * better. Drivers ask vhc_turn_is_over().
  */
 static inline bool vhc_should_yield(void)
 {
@@ -241,6 +240,7 @@ int vhc_vq_write_byte(struct vhc_vq *vq, u64 addr, u8 byte);
 u64 *vhc_vq_counters(struct vhc_vq *vq);
 void vhc_vq_who(const struct vhc_vq *vq, int *owner, unsigned int *index);
 void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection);
+bool vhc_turn_is_over(const struct vhc_vq *vq, unsigned int done);
 void vhc_vq_data_fault(struct vhc_vq *vq);
 
 /**

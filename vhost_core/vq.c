@@ -101,6 +101,7 @@ VHC_EXPORT(vhc_vq_unlock);
 static void note_rejection(struct vhc_vq *vq, unsigned int rejection)
 {
 	vq->rejected[rejection]++;
+	vq->bad++;
 	trace_vhost_reject(vq, vhc_stats_rejection(vq, rejection, NULL));
 }
 
@@ -114,6 +115,24 @@ void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection)
 	note_rejection(vq, VHC_R_DRIVER + rejection);
 }
 VHC_EXPORT(vhc_vq_reject);
+
+/**
+ * vhc_turn_is_over() - whether a turn should end before its weight is used up
+ * @vq: the queue, locked
+ * @done: chains that the turn has dealt with
+ *
+ * For drivers to ask after a batch. It should when another task is due on this
+ * CPU, but not after the first batch: the guest that was just woken by that is
+ * not what it should end for. Or when as many chains as a batch has were
+ * rejected: see pause() in notify.c.
+ *
+ * Return: true if run() should return VHC_MORE.
+ */
+bool vhc_turn_is_over(const struct vhc_vq *vq, unsigned int done)
+{
+	return vq->bad >= VHC_BATCH || (done > VHC_BATCH && vhc_should_yield());
+}
+VHC_EXPORT(vhc_turn_is_over);
 
 /**
  * vhc_vq_counters() - the device module's own counters of a queue

@@ -338,7 +338,7 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 		if (packets && packets % VHC_BATCH == 0) {
 			if (!(put_filled(rx, &hand) && publish(rx)))
 				break;
-			if (packets > VHC_BATCH && vhc_should_yield())
+			if (vhc_turn_is_over(rx->q.vq, packets))
 				break;
 		}
 		got = collect(rx, &hand, hlen + len, queued, &bufs);

@@ -275,7 +275,7 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 			return wait_for_room(tx);
 		if (n < VHC_BATCH && i == n)
 			return VHC_WAIT_GUEST;
-		if (packets > VHC_BATCH && vhc_should_yield())
+		if (vhc_turn_is_over(q->vq, packets))
 			break;
 	}
 	return VHC_MORE;

@@ -128,7 +128,7 @@ static void rx_small(void)
 
 /*
  * A flood of chains that each are rejected, for @why: none of them counts as
- * little work, and the other queue gets its turns.
+ * little work, and the other queue gets its turns. Who floods has to wait.
  */
 static void flood(unsigned int len, const char *why)
 {
@@ -152,6 +152,7 @@ static void flood(unsigned int len, const char *why)
 	EXPECT(vnet_tx_drain(&n, WAIT_MS));
 	EXPECT_EQ(vmm_counter(&n.vmm, VMM_TX, why),
 		  vmm_counter(&n.vmm, VMM_TX, "chains"));
+	EXPECT(vmm_counter(&n.vmm, VMM_TX, "pauses") > 0);
 	bad_state_is("running");
 }
 

@@ -348,6 +348,9 @@ enum vhc_verdict vhn_rx_run(struct vhn_rx *rx)
 			else
 				rx->q.counter[VHN_C_DROPPED] += 1;
 			vhn_packet_drop(rx);
+			/* To know that it fits in none, all chains were looked at. */
+			if (got == NEVER && rx->mergeable)
+				break;
 			continue;
 		}
 		if (got == GOT)

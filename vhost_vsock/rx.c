@@ -288,8 +288,11 @@ enum vhc_verdict vhv_rx_run(struct vhv_vsock *v)
 			break;
 		}
 		if (h.used == h.nr) {
-			int n = refill(v, &h, room, &done);
+			int n;
 
+			if (vhc_turn_is_over(vq, packets))
+				break;
+			n = refill(v, &h, room, &done);
 			if (n <= 0) {
 				end = n == -EAGAIN ? VHC_WAIT_ADDRESS : VHC_WAIT_GUEST;
 				break;

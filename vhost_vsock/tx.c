@@ -256,6 +256,8 @@ enum vhc_verdict vhv_tx_run(struct vhv_vsock *v)
 		}
 		if (n < VHC_BATCH && i == n)
 			return VHC_WAIT_GUEST;
+		if (vhc_turn_is_over(vq, packets))
+			break;
 	}
 	return VHC_MORE;
 }

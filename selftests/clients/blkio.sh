@@ -1,7 +1,7 @@
 #!/bin/bash
-# libblkio on the disks of vhost_blk: through nbdkit's plugin with nbdcopy, and
-# through QEMU's own block driver with qemu-img; on every kind of backing, also
-# on ones that fail and that are slow.
+# libblkio on the disks of vhost_blk: through nbdkit's plugin with nbdcopy,
+# through QEMU's own block driver with qemu-img, and through many queues at once
+# with blkmq; on every kind of backing, also on ones that fail and that are slow.
 #
 #   blkio.sh [BACKING...]      default: ram null file tmpfs loop dm
 here=$(dirname "$(readlink -f "$0")")
@@ -16,11 +16,11 @@ MIB=16
 
 # --- disks ----------------------------------------------------------------------
 
-# disk NAME PATH [WORD...]: a disk with two queues.
+# disk NAME PATH [WORD...]: a disk with four queues.
 disk() {
 	local name=$1 path=$2
 	shift 2
-	why=$("$ctl" blk add "$name" path "$path" queues 2 "$@" 2>&1)
+	why=$("$ctl" blk add "$name" path "$path" queues 4 "$@" 2>&1)
 }
 
 gone() { why=$("$ctl" blk del "$1" 2>&1); }
@@ -36,6 +36,12 @@ copy() {
 	# shellcheck disable=SC2016 # nbdkit's shell expands it
 	nbd "$1" "nbdcopy --flush '$tmp/data' \$uri && nbdcopy \$uri '$tmp/back'" &&
 		need "what was read is not what was written" cmp -n "$((MIB << 20))" "$tmp/data" "$tmp/back"
+}
+
+# multi_queue NAME PATH QUEUES: nbdkit's plugin and QEMU take one.
+multi_queue() {
+	why=$(/build/clients/blkmq "/dev/vhost-blk/$1" "$2" "$3" 2>&1) || return
+	note "requests (writes/reads): $why"
 }
 
 options() { # disk
@@ -208,6 +214,9 @@ for kind in "${backings[@]}"; do
 	check "$kind: $MIB MiB there and back" copy t || true
 	check "$kind: qemu-img compare" qemu_compare t || true
 	check "$kind: qemu-io" qemu_io t || true
+	for queues in 2 4; do
+		check "$kind: $queues queues, verified across" multi_queue t "$path" "$queues" || true
+	done
 	check "$kind: delete it" gone t || true
 	[ "$kind" != file ] || check "read-only" read_only || true
 done

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -169,8 +170,8 @@ static int create_workers(struct vhc_dev *dev)
 		struct vhc_vq *vq = &dev->vqs[i];
 
 		if (per_queue || !worker) {
-			err = vhc_worker_create(dev, per_queue ? vhc_vq_name(vq) : NULL,
-						&worker);
+			err = vhc_worker_create(dev, current,
+						per_queue ? vhc_vq_name(vq) : NULL, &worker);
 			if (err)
 				return err;
 			if (per_queue && dev->drv->patient & BIT(i))
@@ -181,11 +182,23 @@ static int create_workers(struct vhc_dev *dev)
 	return 0;
 }
 
+/* Device locked. */
+static void name_owner(struct vhc_dev *dev, struct pid *owner)
+{
+	spin_lock(&dev->owner_lock);
+	swap(dev->owner, owner);
+	if (dev->owner)
+		get_task_comm(dev->owner_comm, current->group_leader);
+	spin_unlock(&dev->owner_lock);
+	put_pid(owner);
+}
+
 /* Device locked, has an owner. */
 static void drop_owner(struct vhc_dev *dev)
 {
 	vhc_stats_remove_dev(dev);
 	vhc_worker_free_all(dev);
+	name_owner(dev, NULL);
 	mmput(dev->mm);
 	dev->mm = NULL;
 }
@@ -201,7 +214,7 @@ int vhc_dev_set_owner(struct vhc_dev *dev)
 	if (!dev->mm)
 		return -EPERM;
 	dev->owner_pid = task_tgid_nr(current);
-	get_task_comm(dev->owner_comm, current->group_leader);
+	name_owner(dev, get_task_pid(current, PIDTYPE_TGID));
 	vhc_stats_add_dev(dev);
 	err = create_workers(dev);
 	if (err)
@@ -382,6 +395,7 @@ struct vhc_dev *vhc_dev_alloc(const struct vhc_driver *drv, unsigned int nr_vqs)
 		return NULL;
 	}
 	mutex_init(&dev->mutex);
+	spin_lock_init(&dev->owner_lock);
 	dev->drv = drv;
 	dev->nr_vqs = nr_vqs;
 	dev->offered[0] = drv->features[0] | (CORE_FEATURES & ~drv->without);
@@ -412,17 +426,27 @@ static int vhc_open(struct inode *inode, struct file *file)
 	if (!dev)
 		return -ENOMEM;
 	err = reg->drv->open(dev);
-	if (err) {
-		vhc_dev_free(dev);
-		return err;
-	}
+	if (err)
+		goto free;
+	err = vhc_registry_add(dev);
+	if (err)
+		goto release;
+	vhc_netlink_dev_added(dev);
 	file->private_data = dev;
 	return 0;
+
+release:
+	reg->drv->release(dev);
+free:
+	vhc_dev_free(dev);
+	return err;
 }
 
 /* The file is closed: whatever it had goes. */
 void vhc_dev_close(struct vhc_dev *dev)
 {
+	vhc_registry_remove(dev);
+	vhc_netlink_dev_removed(dev);
 	mutex_lock(&dev->mutex);
 	reset(dev);
 	mutex_unlock(&dev->mutex);

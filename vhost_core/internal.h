@@ -9,6 +9,9 @@
  *		read with any one of them
  *	(q)	vq->mutex
  *	(m)	dev->miss_lock
+ *	(o)	dev->owner_lock; written with dev->mutex as well
+ *
+ * netlink_get.c reads numbers of a device or queue without its lock.
  */
 #ifndef VHOST_INTERNAL_H
 #define VHOST_INTERNAL_H
@@ -23,6 +26,7 @@
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/vhost.h>
@@ -195,8 +199,10 @@ struct vhc_dev {
 
 	struct mm_struct *mm;			/* (d) the owner's, NULL without one */
 	pid_t owner_pid;			/* (d) */
-	char owner_comm[TASK_COMM_LEN];		/* (d) */
-	struct xarray workers;			/* (d) by id */
+	spinlock_t owner_lock;
+	struct pid *owner;			/* (o) its thread group, NULL without one */
+	char owner_comm[TASK_COMM_LEN];		/* (o) */
+	struct xarray workers;			/* (d) by id; looked at under its own lock */
 	u32 nr_workers;				/* (d) */
 	struct dentry *debugfs;			/* (d) */
 
@@ -216,6 +222,11 @@ struct vhc_dev {
 	wait_queue_head_t drained;		/* for in_flight of a queue to become 0 */
 
 	struct ratelimit_state log_limit;
+
+	u32 id;					/* (c) in the registry */
+	u64 net_cookie;				/* (c) of its network namespace */
+	refcount_t users;			/* who looks at it, and being open */
+	struct completion unused;		/* none of them is left */
 };
 
 /* main.c: module parameters */
@@ -269,17 +280,23 @@ int vhc_vq_kick_disable(struct vhc_vq *vq);
 int vhc_vq_has_avail(struct vhc_vq *vq);
 void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection);
 const char *vhc_vq_name(const struct vhc_vq *vq);
+u32 vhc_vq_last_avail(const struct vhc_vq *vq);
+u32 vhc_vq_last_used(const struct vhc_vq *vq);
 
 /* worker.c */
-int vhc_worker_create(struct vhc_dev *dev, const char *suffix, struct vhc_worker **out);
+int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, const char *suffix,
+		      struct vhc_worker **out);
 void vhc_worker_be_patient(struct vhc_worker *worker);
 int vhc_worker_free(struct vhc_dev *dev, u32 id);
 void vhc_worker_free_all(struct vhc_dev *dev);
 struct vhc_worker *vhc_worker_find(struct vhc_dev *dev, u32 id);
 void vhc_worker_attach(struct vhc_vq *vq, struct vhc_worker *worker);
+int vhc_worker_move(struct vhc_vq *vq, u32 id);
 struct vhc_worker *vhc_worker_of(struct vhc_vq *vq);
 bool vhc_worker_has_work(struct vhc_vq *vq);
-int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask);
+int vhc_worker_set_affinity(struct vhc_worker *worker, struct task_struct *whose,
+			    struct cpumask *mask);
+int vhc_worker_set_sched(struct vhc_worker *worker, u32 policy, s32 nice, u32 priority);
 void vhc_worker_flush(struct vhc_worker *worker);
 
 /* notify.c */
@@ -288,6 +305,7 @@ int vhc_notify_set_call(struct vhc_vq *vq, int fd);
 int vhc_notify_set_err(struct vhc_vq *vq, int fd);
 void vhc_notify_signal(struct vhc_vq *vq);
 void vhc_notify_error(struct vhc_vq *vq);
+void vhc_notify_set_busyloop(struct vhc_vq *vq, u32 us);
 void vhc_notify_set_poll_mode(struct vhc_vq *vq, bool adaptive);
 u64 vhc_notify_poll_window(const struct vhc_vq *vq);
 void vhc_notify_run(struct vhc_work *work);
@@ -306,10 +324,31 @@ int vhc_log_desc(struct vhc_vq *vq, u32 off, u32 len);
 const char *vhc_stats_rejection(const struct vhc_vq *vq, unsigned int rejection,
 				const char **text);
 unsigned int vhc_stats_nr_rejections(const struct vhc_driver *drv);
+bool vhc_stats_counter(const struct vhc_vq *vq, unsigned int i, const char **name, u64 *value);
 void vhc_stats_add_dev(struct vhc_dev *dev);
 void vhc_stats_remove_dev(struct vhc_dev *dev);
 void vhc_stats_init(void);
 void vhc_stats_exit(void);
+
+/* registry.c: the open devices */
+struct net;
+int vhc_registry_add(struct vhc_dev *dev);
+void vhc_registry_remove(struct vhc_dev *dev);
+void vhc_registry_changed(void);
+u32 vhc_registry_generation(void);
+struct vhc_dev *vhc_registry_get(const struct net *net, u32 id);
+struct vhc_dev *vhc_registry_next(const struct net *net, unsigned long *id, unsigned long last);
+void vhc_registry_hold(struct vhc_dev *dev);
+void vhc_registry_put(struct vhc_dev *dev);
+
+/* netlink.c: the family, and what it tells by itself */
+int vhc_netlink_init(void);
+void vhc_netlink_exit(void);
+void vhc_netlink_dev_added(struct vhc_dev *dev);
+void vhc_netlink_dev_removed(struct vhc_dev *dev);
+void vhc_netlink_worker_added(struct vhc_worker *worker);
+void vhc_netlink_pin_failed(struct vhc_worker *worker, int err);
+void vhc_netlink_vq_broken(struct vhc_vq *vq, const char *rejection);
 
 /* Bytes of the three parts of a ring. */
 static inline u32 vhc_ring_desc_size(const struct vring_dev *r)

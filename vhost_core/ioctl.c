@@ -263,7 +263,7 @@ static long vring_state(struct vhc_vq *vq, unsigned int cmd,
 		err = set_vring_base(vq, s.num);
 		break;
 	case VHOST_SET_VRING_BUSYLOOP_TIMEOUT:
-		vq->busyloop_us = s.num;
+		vhc_notify_set_busyloop(vq, s.num);
 		break;
 	case VHOST_EXT_SET_VRING_POLL_MODE:
 		if (s.num > VHOST_EXT_POLL_ADAPTIVE)
@@ -305,16 +305,6 @@ static long vring_file(struct vhc_vq *vq, unsigned int cmd, int fd)
 	}
 }
 
-static long attach_worker(struct vhc_vq *vq, u32 id)
-{
-	struct vhc_worker *worker = vhc_worker_find(vq->dev, id);
-
-	if (!worker)
-		return -ENODEV;
-	vhc_worker_attach(vq, worker);
-	return 0;
-}
-
 /* Every argument of a vring ioctl begins with the queue's index. */
 static long vring_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 {
@@ -348,7 +338,7 @@ static long vring_ioctl(struct vhc_dev *dev, unsigned int cmd, void __user *arg)
 	case VHOST_ATTACH_VRING_WORKER:
 		if (copy_from_user(&w, arg, sizeof(w)))
 			return -EFAULT;
-		return attach_worker(vq, w.worker_id);
+		return vhc_worker_move(vq, w.worker_id);
 	case VHOST_GET_VRING_WORKER:
 		w.index = index;
 		w.worker_id = vhc_worker_of(vq)->id;
@@ -366,7 +356,7 @@ static long new_worker(struct vhc_dev *dev, struct vhost_worker_state __user *ar
 	struct vhc_worker *worker;
 	int err;
 
-	err = vhc_worker_create(dev, NULL, &worker);
+	err = vhc_worker_create(dev, current, NULL, &worker);
 	if (err)
 		return err;
 	s.worker_id = worker->id;
@@ -456,7 +446,7 @@ static long worker_affinity(struct vhc_dev *dev, unsigned int cmd, void __user *
 	} else {
 		err = set_mask(mask, a.len, u64_to_user_ptr(a.mask));
 		if (!err)
-			err = vhc_worker_set_affinity(worker, mask);
+			err = vhc_worker_set_affinity(worker, current, mask);
 	}
 	free_cpumask_var(mask);
 	return err;

@@ -31,6 +31,7 @@
  *	ioctl.c	  the classic dialect of user space
  *	vdpa.c	  the vhost-vdpa dialect
  *	stats.c	  counters; trace.h: tracepoints
+ *	registry.c  the open devices, for netlink*.c: the admin's view of them
  *
  * States
  *
@@ -67,7 +68,10 @@
  *	Kicks		come in any context; they set a bit and push the queue
  *			to its worker's lockless list.
  *
- *	Nothing is shared between devices but code.
+ *	Nothing is shared between devices but code, and the registry of those
+ *	that are open. Who looks at a device from there reads numbers without
+ *	any lock, and has changes made by a thread (netlink_set.c): a VMM that
+ *	blocks its own device blocks nobody else.
  *
  * One packet's way (transmit)
  *
@@ -126,6 +130,10 @@ MODULE_PARM_DESC(worker_fifo,
 
 static int __init vhost_core_init(void)
 {
+	int err = vhc_netlink_init();
+
+	if (err)
+		return err;
 	vhc_stats_init();
 	return 0;
 }
@@ -133,6 +141,7 @@ static int __init vhost_core_init(void)
 static void __exit vhost_core_exit(void)
 {
 	vhc_stats_exit();
+	vhc_netlink_exit();
 }
 
 module_init(vhost_core_init);

@@ -102,9 +102,15 @@ static int node_open(struct inode *inode, struct file *file)
 	err = drv->open(dev);
 	if (err)
 		goto destroy;
+	err = vhc_registry_add(dev);
+	if (err)
+		goto release;
+	vhc_netlink_dev_added(dev);
 	file->private_data = dev;
 	return 0;
 
+release:
+	drv->release(dev);
 destroy:
 	vhc_vdpa_destroy(dev);
 free:

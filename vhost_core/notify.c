@@ -240,6 +240,12 @@ void vhc_notify_reset(struct vhc_vq *vq)
 /* The shortest adaptive window but none; less is spent on going to sleep. */
 #define POLL_MIN_NS	(2 * NSEC_PER_USEC)
 
+/* How long to poll at most. Queue locked. */
+void vhc_notify_set_busyloop(struct vhc_vq *vq, u32 us)
+{
+	vq->busyloop_us = us;
+}
+
 /* Queue locked. */
 void vhc_notify_set_poll_mode(struct vhc_vq *vq, bool adaptive)
 {

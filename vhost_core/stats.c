@@ -54,6 +54,40 @@ const char *vhc_stats_rejection(const struct vhc_vq *vq, unsigned int i,
 	return r->name;
 }
 
+/*
+ * The @i-th of all counters that a queue has: the core's, rejections, the
+ * driver's.
+ *
+ * Return: false if it does not have that many.
+ */
+bool vhc_stats_counter(const struct vhc_vq *vq, unsigned int i, const char **name, u64 *value)
+{
+	const struct vhc_driver *drv = vq->dev->drv;
+	/* Two slots are none: VRING_OK and VHC_R_FIRST. */
+	unsigned int nr_rejections = vhc_stats_nr_rejections(drv) - 2;
+
+	if (i < VHC_C_NR) {
+		*name = counters[i].name;
+		*value = READ_ONCE(vq->counter[i]);
+		return true;
+	}
+	i -= VHC_C_NR;
+	if (i < nr_rejections) {
+		i += VRING_OK + 1;
+		i += i >= VHC_R_FIRST;
+		*name = rejection(drv, i)->name;
+		*value = READ_ONCE(vq->rejected[i]);
+		return true;
+	}
+	i -= nr_rejections;
+	if (i < drv->nr_counters) {
+		*name = drv->counters[i].name;
+		*value = READ_ONCE(vq->drv_counter[i]);
+		return true;
+	}
+	return false;
+}
+
 static const char *state_name(enum vhc_vq_state state)
 {
 	switch (state) {
@@ -85,31 +119,22 @@ static int worker_tid(struct vhc_vq *vq)
 static int vq_show(struct seq_file *m, void *unused)
 {
 	struct vhc_vq *vq = m->private;
-	const struct vhc_driver *drv = vq->dev->drv;
+	const char *name;
 	unsigned int i;
-	bool packed;
+	u64 value;
 
 	vhc_vq_lock(vq);
-	packed = vq->ring.packed;
 	seq_printf(m, "name %s\n", vhc_vq_name(vq));
 	seq_printf(m, "state %s\n", state_name(vq->state));
 	seq_printf(m, "size %u\n", vq->ring.num);
-	seq_printf(m, "layout %s\n", packed ? "packed" : "split");
-	seq_printf(m, "last_avail %u\n", vhc_vq_base(vq) & (packed ? 0x7fff : U16_MAX));
-	seq_printf(m, "last_used %u\n", packed ? vring_slot(&vq->ring, vq->ring.last_used) :
-					   vq->ring.last_used);
+	seq_printf(m, "layout %s\n", vq->ring.packed ? "packed" : "split");
+	seq_printf(m, "last_avail %u\n", vhc_vq_last_avail(vq));
+	seq_printf(m, "last_used %u\n", vhc_vq_last_used(vq));
 	seq_printf(m, "in_flight %u\n", vq->in_flight);
 	seq_printf(m, "worker_tid %d\n", worker_tid(vq));
 	seq_printf(m, "poll_window_ns %llu\n", vhc_notify_poll_window(vq));
-	for (i = 0; i < VHC_C_NR; i++)
-		seq_printf(m, "%s %llu\n", counters[i].name, vq->counter[i]);
-	for (i = VRING_OK + 1; i < vhc_stats_nr_rejections(drv); i++) {
-		if (i == VHC_R_FIRST)
-			continue;
-		seq_printf(m, "%s %llu\n", rejection(drv, i)->name, vq->rejected[i]);
-	}
-	for (i = 0; i < drv->nr_counters; i++)
-		seq_printf(m, "%s %llu\n", drv->counters[i].name, vq->drv_counter[i]);
+	for (i = 0; vhc_stats_counter(vq, i, &name, &value); i++)
+		seq_printf(m, "%s %llu\n", name, value);
 	vhc_vq_unlock(vq);
 	return 0;
 }

@@ -180,6 +180,7 @@ void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection)
 		pr_warn("%s[%d %s] vq %u: rejected: %s: %s\n", vhc_dev_name(dev),
 			dev->owner_pid, dev->owner_comm, vq->index, name, text);
 	vhc_notify_error(vq);
+	vhc_netlink_vq_broken(vq, name);
 	/* A device of the vdpa dialect says so in its status. */
 	vhc_dev_config_changed(vq->dev);
 }
@@ -602,6 +603,20 @@ u32 vhc_vq_base(const struct vhc_vq *vq)
 	return vq->ring.packed ? vring_packed_base(&vq->ring) : vq->ring.last_avail;
 }
 VHC_EXPORT(vhc_vq_base);
+
+/*
+ * The next index (of a packed ring the slot) to take, and to write to the used
+ * ring. Without the lock they are those of a moment of a turn.
+ */
+u32 vhc_vq_last_avail(const struct vhc_vq *vq)
+{
+	return vhc_vq_base(vq) & (vq->ring.packed ? 0x7fff : U16_MAX);
+}
+
+u32 vhc_vq_last_used(const struct vhc_vq *vq)
+{
+	return vq->ring.packed ? vring_slot(&vq->ring, vq->ring.last_used) : vq->ring.last_used;
+}
 
 /**
  * vhc_vq_stop() - keep a queue from running until it is started again

@@ -176,19 +176,29 @@ static int join_cgroups(struct task_struct *task, struct task_struct *whose)
 #define NICE_BONUS	3
 #define SLICE_NS	(300 * NSEC_PER_USEC)
 
-static void set_class(struct task_struct *task)
+static int set_sched(struct task_struct *task, u32 policy, s32 nice, u32 priority)
 {
 	struct sched_attr attr = {
 		.size = sizeof(attr),
-		.sched_policy = SCHED_NORMAL,
-		.sched_nice = max(task_nice(current) - NICE_BONUS, MIN_NICE),
-		.sched_runtime = SLICE_NS,
+		.sched_policy = policy,
 	};
 
+	if (policy == SCHED_NORMAL) {
+		attr.sched_nice = nice;
+		attr.sched_runtime = SLICE_NS;
+	} else {
+		attr.sched_priority = priority;
+	}
+	return sched_setattr_nocheck(task, &attr);
+}
+
+static void set_class(struct task_struct *task, struct task_struct *whose)
+{
 	if (vhc_worker_fifo)
 		sched_set_fifo_low(task);
 	else
-		WARN_ON_ONCE(sched_setattr_nocheck(task, &attr));
+		WARN_ON_ONCE(set_sched(task, SCHED_NORMAL,
+				       max(task_nice(whose) - NICE_BONUS, MIN_NICE), 0));
 }
 
 /*
@@ -207,19 +217,20 @@ void vhc_worker_be_patient(struct vhc_worker *worker)
 		WARN_ON_ONCE(sched_setattr_nocheck(worker->task, &attr));
 }
 
-static int add_worker(struct vhc_dev *dev, struct vhc_worker *worker)
+/* SCHED_NORMAL with @nice, or a real-time class with @priority. Device locked. */
+int vhc_worker_set_sched(struct vhc_worker *worker, u32 policy, s32 nice, u32 priority)
 {
-	return xa_alloc(&dev->workers, &worker->id, worker, xa_limit_31b,
-			GFP_KERNEL_ACCOUNT);
+	return set_sched(worker->task, policy, nice, priority);
 }
 
 /*
  * Create a worker, named by @suffix: a queue's name, or NULL for the device's
- * default one, and later ones, which have a number. Device locked, by the owner.
+ * default one, and later ones, which have a number. It joins the cgroups of
+ * @whose, a thread of the owner. Device locked.
  *
  * Return: 0; -ENOSPC if the device has enough; or what made it fail.
  */
-int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
+int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, const char *suffix,
 		      struct vhc_worker **out)
 {
 	struct vhc_worker *worker;
@@ -237,7 +248,8 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	init_completion(&worker->started);
 	worker->dev = dev;
 	worker->kcov = kcov_common_handle();
-	err = add_worker(dev, worker);
+	/* Only the place for it: who looks finds complete ones. */
+	err = xa_alloc(&dev->workers, &worker->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto free;
 
@@ -263,11 +275,15 @@ int vhc_worker_create(struct vhc_dev *dev, const char *suffix,
 	 */
 	wake_up_process(task);
 	wait_for_completion(&worker->started);
-	err = join_cgroups(task, current);
+	err = join_cgroups(task, whose);
 	if (err)
 		goto stop;
-	set_class(task);
-	dev->nr_workers++;
+	set_class(task, whose);
+	/* The place is there: nothing is allocated. */
+	xa_store(&dev->workers, worker->id, worker, GFP_KERNEL);
+	WRITE_ONCE(dev->nr_workers, dev->nr_workers + 1);
+	vhc_registry_changed();
+	vhc_netlink_worker_added(worker);
 	*out = worker;
 	return 0;
 
@@ -283,8 +299,10 @@ free:
 
 static void destroy(struct vhc_dev *dev, struct vhc_worker *worker)
 {
+	/* Nobody looks at it any more. */
 	xa_erase(&dev->workers, worker->id);
-	dev->nr_workers--;
+	WRITE_ONCE(dev->nr_workers, dev->nr_workers - 1);
+	vhc_registry_changed();
 	WARN_ON_ONCE(!llist_empty(&worker->works));
 	kthread_stop(worker->task);
 	put_task_struct(worker->task);
@@ -332,6 +350,17 @@ void vhc_worker_attach(struct vhc_vq *vq, struct vhc_worker *worker)
 	old->nr_vqs--;
 }
 
+/* The same, by the worker's id. Device locked. Return: 0 or -ENODEV. */
+int vhc_worker_move(struct vhc_vq *vq, u32 id)
+{
+	struct vhc_worker *worker = vhc_worker_find(vq->dev, id);
+
+	if (!worker)
+		return -ENODEV;
+	vhc_worker_attach(vq, worker);
+	return 0;
+}
+
 /* The device is stopped: no queue runs or is woken any more. Device locked. */
 void vhc_worker_free_all(struct vhc_dev *dev)
 {
@@ -353,18 +382,21 @@ void vhc_worker_free_all(struct vhc_dev *dev)
  * After a failure: back into the owner's cgroups, if it left them, and onto
  * its CPUs. What failed for want of memory the first time may not the second.
  */
-static void go_home(struct task_struct *task, bool left, const struct cpumask *mask)
+static void go_home(struct task_struct *task, struct task_struct *whose, bool left,
+		    const struct cpumask *mask)
 {
-	if ((left && join_cgroups(task, current)) || set_cpus_allowed_ptr(task, mask))
+	if ((left && join_cgroups(task, whose)) || set_cpus_allowed_ptr(task, mask))
 		pr_warn("vhost: worker %d lost its cgroups or CPU mask\n",
 			task_pid_nr(task));
 }
 
 /*
  * Pin a worker to @mask, as far as the owner's cpuset allows; @mask is cut to
- * that. Joining the cgroups anew is how to learn what the cpuset allows today.
+ * that. Joining the cgroups anew is how to learn what the cpuset allows today;
+ * they are those of @whose, a thread of the owner. Device locked.
  */
-int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask)
+int vhc_worker_set_affinity(struct vhc_worker *worker, struct task_struct *whose,
+			    struct cpumask *mask)
 {
 	struct task_struct *task = worker->task;
 	cpumask_var_t old;
@@ -377,7 +409,7 @@ int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask)
 	cpumask_copy(old, &task->cpus_mask);
 	err = cgroup_attach_task_all(&init_task, task);
 	if (!err)
-		err = join_cgroups(task, current);
+		err = join_cgroups(task, whose);
 	if (!err) {
 		left = false;
 		if (cpumask_and(mask, mask, &task->cpus_mask))
@@ -385,8 +417,10 @@ int vhc_worker_set_affinity(struct vhc_worker *worker, struct cpumask *mask)
 		else
 			err = -EINVAL;
 	}
-	if (err)
-		go_home(task, left, old);
+	if (err) {
+		go_home(task, whose, left, old);
+		vhc_netlink_pin_failed(worker, err);
+	}
 	free_cpumask_var(old);
 	return err;
 }

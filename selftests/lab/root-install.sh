@@ -54,7 +54,8 @@ while read -r word; do
 done <"$list"
 
 # The source of 6.12: of it debug-kernel.sh makes the debug kernel, and
-# checkpatch is in no headers package. Fetching it runs beside the installation.
+# checkpatch and the netlink tool ynl are in no other package. Fetching it runs
+# beside the installation.
 get_source() {
 	local dir=$root/opt/lab/linux-source
 	mkdir -p "$dir"
@@ -63,13 +64,15 @@ get_source() {
 	dpkg-deb --fsys-tarfile "$dir"/*.deb |
 		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' >"$dir/linux.tar.xz"
 	rm "$dir"/*.deb
-	# checkpatch, and tests of the kernel's that clients are made of: one pass.
+	# checkpatch, ynl, and tests of the kernel's that clients are made of: one pass.
 	tar -x -f "$dir/linux.tar.xz" -C "$dir" --strip-components=1 --anchored --wildcards \
 		'linux-source-6.12/scripts/checkpatch.pl' 'linux-source-6.12/scripts/spelling.txt' \
 		'linux-source-6.12/scripts/const_structs.checkpatch' \
-		'linux-source-6.12/tools/testing/vsock/*' 'linux-source-6.12/tools/include/*'
+		'linux-source-6.12/tools/testing/vsock/*' 'linux-source-6.12/tools/include/*' \
+		'linux-source-6.12/tools/net/ynl/*' 'linux-source-6.12/Documentation/netlink/genetlink.yaml'
 	mv -T "$dir/scripts" "$root/opt/lab/scripts"
-	[ -s "$root/opt/lab/scripts/checkpatch.pl" ] && [ -s "$dir/tools/testing/vsock/vsock_test.c" ]
+	[ -s "$root/opt/lab/scripts/checkpatch.pl" ] && [ -s "$dir/tools/testing/vsock/vsock_test.c" ] &&
+		[ -s "$dir/tools/net/ynl/cli.py" ]
 }
 get_source &
 source=$!

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Changes by netlink. They are made by a kernel thread, with the device locked,
+ * while the caller waits for a while only.
+ *
+ * The device's lock, a queue's, and the end of a worker's turn can be made to
+ * take for ever by a VMM that does not deliver its memory (userfaultfd). That
+ * is its own affair as long as nobody else waits; but who calls an operation
+ * holds generic netlink's lock, and the registration of any family in the
+ * system would wait with it.
+ */
+#include <linux/cpumask.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "netlink.h"
+
+#define WAIT_SECONDS	5
+
+/**
+ * struct change - what is to be done
+ * @work: on the thread
+ * @done: it is done
+ * @refs: caller and thread; the last one frees it
+ * @dev: the device, referenced until it is done
+ * @make: does it, with the device locked and owned; returns 0 or an errno
+ * @err: how that went
+ * @why: if badly, a sentence for people, or NULL
+ * @vq: the virtqueue
+ * @worker: id of the worker
+ * @what: which of the following are meant: bits by attribute
+ * @poll_mode: of the virtqueue
+ * @poll_us: of the virtqueue
+ * @policy: of the worker
+ * @priority: of the worker
+ * @nice: of the worker
+ * @cpus: of the worker
+ */
+struct change {
+	struct work_struct work;
+	struct completion done;
+	refcount_t refs;
+	struct vhc_dev *dev;
+	int (*make)(struct change *c);
+	int err;
+	const char *why;
+	struct vhc_vq *vq;
+	u32 worker;
+	u32 what;
+	u32 poll_mode;
+	u32 poll_us;
+	u32 policy;
+	u32 priority;
+	s32 nice;
+	cpumask_var_t cpus;
+};
+
+static struct workqueue_struct *threads;
+
+static void put(struct change *c)
+{
+	if (!refcount_dec_and_test(&c->refs))
+		return;
+	free_cpumask_var(c->cpus);
+	kfree(c);
+}
+
+static void work_fn(struct work_struct *work)
+{
+	struct change *c = container_of(work, struct change, work);
+
+	mutex_lock(&c->dev->mutex);
+	if (c->dev->mm) {
+		c->err = c->make(c);
+	} else {
+		c->err = -ENOTCONN;
+		c->why = "the device has no owner";
+	}
+	mutex_unlock(&c->dev->mutex);
+	vhc_registry_put(c->dev);
+	complete(&c->done);
+	put(c);
+}
+
+static struct change *new_change(struct vhc_dev *dev, int (*make)(struct change *c))
+{
+	struct change *c = kzalloc(sizeof(*c), GFP_KERNEL);
+
+	if (!c)
+		return NULL;
+	if (!zalloc_cpumask_var(&c->cpus, GFP_KERNEL)) {
+		kfree(c);
+		return NULL;
+	}
+	INIT_WORK(&c->work, work_fn);
+	init_completion(&c->done);
+	refcount_set(&c->refs, 1);
+	c->dev = dev;
+	c->make = make;
+	return c;
+}
+
+/* Have it made, and wait. The caller keeps its references. */
+static int make(struct change *c, struct genl_info *info)
+{
+	long left;
+
+	vhc_registry_hold(c->dev);
+	refcount_inc(&c->refs);
+	queue_work(threads, &c->work);
+	left = wait_for_completion_interruptible_timeout(&c->done, WAIT_SECONDS * HZ);
+	if (!left) {
+		GENL_SET_ERR_MSG(info, "the device is busy; the change is made when it can be");
+		return -EINPROGRESS;
+	}
+	if (left < 0) {
+		GENL_SET_ERR_MSG(info, "interrupted; the change is made nevertheless");
+		return -EINTR;
+	}
+	if (c->why)
+		GENL_SET_ERR_MSG_FMT(info, "%s", c->why);
+	return c->err;
+}
+
+/* Device locked. The worker, or NULL after saying why. */
+static struct vhc_worker *find_worker(struct change *c)
+{
+	struct vhc_worker *worker = vhc_worker_find(c->dev, c->worker);
+
+	if (!worker)
+		c->why = "the device has no such worker";
+	return worker;
+}
+
+/* Device locked. The owner, referenced, or NULL after saying why. */
+static struct task_struct *get_owner(struct change *c)
+{
+	struct task_struct *owner = get_pid_task(c->dev->owner, PIDTYPE_TGID);
+
+	if (!owner)
+		c->why = "the device's owner has exited";
+	return owner;
+}
+
+static bool get_u32(struct genl_info *info, int attr, u32 *to)
+{
+	if (!info->attrs[attr])
+		return false;
+	*to = nla_get_u32(info->attrs[attr]);
+	return true;
+}
+
+/* ---- virtqueues ---------------------------------------------------------------- */
+
+static int change_vq(struct change *c)
+{
+	int err;
+
+	if (c->what & BIT(VHOST_A_VQ_WORKER_ID)) {
+		err = vhc_worker_move(c->vq, c->worker);
+		if (err) {
+			c->why = "the device has no such worker";
+			return -ENOENT;
+		}
+	}
+	vhc_vq_lock(c->vq);
+	if (c->what & BIT(VHOST_A_VQ_POLL_MODE))
+		vhc_notify_set_poll_mode(c->vq, c->poll_mode == VHOST_POLL_MODE_ADAPTIVE);
+	if (c->what & BIT(VHOST_A_VQ_POLL_US))
+		vhc_notify_set_busyloop(c->vq, c->poll_us);
+	vhc_vq_unlock(c->vq);
+	return 0;
+}
+
+int vhc_nl_vq_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct vhc_dev *dev = vhc_nl_find_dev(info);
+	struct change *c;
+	int err = -ENOMEM;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	c = new_change(dev, change_vq);
+	if (!c)
+		goto put_dev;
+	c->vq = vhc_nl_find_vq(info, dev);
+	err = PTR_ERR_OR_ZERO(c->vq);
+	if (err)
+		goto put_change;
+	if (get_u32(info, VHOST_A_VQ_WORKER_ID, &c->worker))
+		c->what |= BIT(VHOST_A_VQ_WORKER_ID);
+	if (get_u32(info, VHOST_A_VQ_POLL_MODE, &c->poll_mode))
+		c->what |= BIT(VHOST_A_VQ_POLL_MODE);
+	if (get_u32(info, VHOST_A_VQ_POLL_US, &c->poll_us))
+		c->what |= BIT(VHOST_A_VQ_POLL_US);
+	if (c->what) {
+		err = make(c, info);
+	} else {
+		GENL_SET_ERR_MSG(info, "nothing to change: no worker, poll mode or poll time");
+		err = -EINVAL;
+	}
+put_change:
+	put(c);
+put_dev:
+	vhc_registry_put(dev);
+	return err;
+}
+
+/* ---- workers -------------------------------------------------------------------- */
+
+/*
+ * A change of the worker that a request names. Returns it, or NULL and an
+ * error.
+ */
+static struct change *new_worker_change(struct genl_info *info, int (*make)(struct change *c),
+					int *err)
+{
+	struct vhc_dev *dev = vhc_nl_find_dev(info);
+	struct change *c;
+
+	if (IS_ERR(dev)) {
+		*err = PTR_ERR(dev);
+		return NULL;
+	}
+	if (GENL_REQ_ATTR_CHECK(info, VHOST_A_WORKER_ID)) {
+		GENL_SET_ERR_MSG(info, "which worker? its id is missing");
+		*err = -EINVAL;
+		goto put_dev;
+	}
+	*err = -ENOMEM;
+	c = new_change(dev, make);
+	if (!c)
+		goto put_dev;
+	c->worker = nla_get_u32(info->attrs[VHOST_A_WORKER_ID]);
+	return c;
+
+put_dev:
+	vhc_registry_put(dev);
+	return NULL;
+}
+
+static int finish(struct change *c, int err)
+{
+	struct vhc_dev *dev = c->dev;
+
+	put(c);
+	vhc_registry_put(dev);
+	return err;
+}
+
+static int pin(struct change *c)
+{
+	struct vhc_worker *worker = find_worker(c);
+	struct task_struct *owner;
+	int err;
+
+	if (!worker)
+		return -ENOENT;
+	owner = get_owner(c);
+	if (!owner)
+		return -ESRCH;
+	err = vhc_worker_set_affinity(worker, owner, c->cpus);
+	put_task_struct(owner);
+	if (err == -EINVAL)
+		c->why = "none of these CPUs is in the owner's cpuset";
+	return err;
+}
+
+static int parse_cpus(struct genl_info *info, struct cpumask *cpus)
+{
+	const struct nlattr *a = info->attrs[VHOST_A_WORKER_CPUS];
+	unsigned int i, bit;
+
+	if (!a || nla_len(a) % sizeof(u32)) {
+		GENL_SET_ERR_MSG(info, "on which CPUs? a mask of 32-bit words is missing");
+		return -EINVAL;
+	}
+	for (i = 0; i < nla_len(a) / sizeof(u32); i++) {
+		unsigned long word = ((const u32 *)nla_data(a))[i];
+
+		for_each_set_bit(bit, &word, 32) {
+			if (32 * i + bit >= nr_cpu_ids) {
+				NL_SET_ERR_MSG_ATTR_FMT(info->extack, a, "the last CPU is %u",
+							nr_cpu_ids - 1);
+				return -E2BIG;
+			}
+			cpumask_set_cpu(32 * i + bit, cpus);
+		}
+	}
+	return 0;
+}
+
+int vhc_nl_worker_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct change *c;
+	int err;
+
+	c = new_worker_change(info, pin, &err);
+	if (!c)
+		return err;
+	err = parse_cpus(info, c->cpus);
+	if (!err)
+		err = make(c, info);
+	return finish(c, err);
+}
+
+static int schedule_worker(struct change *c)
+{
+	struct vhc_worker *worker = find_worker(c);
+
+	if (!worker)
+		return -ENOENT;
+	return vhc_worker_set_sched(worker, c->policy, c->nice, c->priority);
+}
+
+static int parse_sched(struct genl_info *info, struct change *c)
+{
+	const struct nlattr *nice = info->attrs[VHOST_A_WORKER_NICE];
+
+	if (GENL_REQ_ATTR_CHECK(info, VHOST_A_WORKER_POLICY)) {
+		GENL_SET_ERR_MSG(info, "which scheduling class? normal or fifo");
+		return -EINVAL;
+	}
+	c->policy = nla_get_u32(info->attrs[VHOST_A_WORKER_POLICY]);
+	if (c->policy == VHOST_SCHED_POLICY_FIFO) {
+		if (nice) {
+			NL_SET_ERR_MSG_ATTR(info->extack, nice, "a nice value is for the normal class");
+			return -EINVAL;
+		}
+		c->priority = 1;
+		get_u32(info, VHOST_A_WORKER_PRIORITY, &c->priority);
+	} else {
+		if (info->attrs[VHOST_A_WORKER_PRIORITY]) {
+			GENL_SET_ERR_MSG(info, "a priority is for the class fifo");
+			return -EINVAL;
+		}
+		c->nice = nice ? nla_get_s32(nice) : 0;
+	}
+	return 0;
+}
+
+/* Real-time priority is more than a network's admin has to give. */
+int vhc_nl_worker_sched_set(struct sk_buff *skb, struct genl_info *info)
+{
+	struct change *c;
+	int err;
+
+	if (!netlink_capable(skb, CAP_SYS_NICE)) {
+		GENL_SET_ERR_MSG(info, "this wants CAP_SYS_NICE");
+		return -EPERM;
+	}
+	c = new_worker_change(info, schedule_worker, &err);
+	if (!c)
+		return err;
+	err = parse_sched(info, c);
+	if (!err)
+		err = make(c, info);
+	return finish(c, err);
+}
+
+static int create(struct change *c)
+{
+	struct task_struct *owner = get_owner(c);
+	struct vhc_worker *worker;
+	int err;
+
+	if (!owner)
+		return -ESRCH;
+	err = vhc_worker_create(c->dev, owner, NULL, &worker);
+	put_task_struct(owner);
+	if (!err)
+		c->worker = worker->id;
+	else if (err == -ENOSPC)
+		c->why = "the device has as many workers as it may have";
+	return err;
+}
+
+int vhc_nl_worker_new(struct sk_buff *skb, struct genl_info *info)
+{
+	struct vhc_dev *dev = vhc_nl_find_dev(info);
+	struct change *c;
+	int err;
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	c = new_change(dev, create);
+	if (!c) {
+		vhc_registry_put(dev);
+		return -ENOMEM;
+	}
+	err = make(c, info);
+	if (!err)
+		err = vhc_nl_reply_worker(info, dev, c->worker);
+	return finish(c, err);
+}
+
+static int end(struct change *c)
+{
+	int err;
+
+	if (!find_worker(c))
+		return -ENOENT;
+	err = vhc_worker_free(c->dev, c->worker);
+	if (err == -EBUSY)
+		c->why = "it serves virtqueues: move them to another worker first";
+	return err;
+}
+
+int vhc_nl_worker_del(struct sk_buff *skb, struct genl_info *info)
+{
+	struct change *c;
+	int err;
+
+	c = new_worker_change(info, end, &err);
+	if (!c)
+		return err;
+	return finish(c, make(c, info));
+}
+
+/* ---- life cycle ------------------------------------------------------------------- */
+
+int __init vhc_nl_set_init(void)
+{
+	threads = alloc_workqueue("vhost_ctl", WQ_UNBOUND, 0);
+	return threads ? 0 : -ENOMEM;
+}
+
+void vhc_nl_set_exit(void)
+{
+	destroy_workqueue(threads);
+}

@@ -9,9 +9,17 @@
 
 bool opt_json;
 bool opt_pretty;
+bool opt_stats;
 
 static const char usage_text[] =
-	"Usage: vhostctl [-j [-p]] OBJECT [COMMAND] [ARGUMENT...]\n"
+	"Usage: vhostctl [-s] [-j [-p]] OBJECT [COMMAND] [ARGUMENT...]\n"
+	"  dev      vhost devices\n"
+	"  vq       their virtqueues (-s: and counters)\n"
+	"  worker   the threads that serve these\n"
+	"  stat     counters\n"
+	"  monitor  events\n"
+	"\"vhostctl OBJECT help\" says more. Without COMMAND they are shown.\n"
+	"\n"
 	"  blk [show [NAME]]\n"
 	"  blk add NAME path FILE [queues N] [serial TEXT] [ro] [poll] [buffered]\n"
 	"          [split] [worker device|queue]\n"
@@ -40,17 +48,44 @@ bool is_word(const char *arg, const char *word)
 	return len && !strncmp(arg, word, len);
 }
 
+/* Is that what the words behind the object ask for? */
+bool wants_help(int argc, char **argv)
+{
+	return argc && (!strcmp(argv[0], "help") || !strcmp(argv[0], "-h") ||
+			!strcmp(argv[0], "--help"));
+}
+
+int help(const char *text)
+{
+	fputs(text, stdout);
+	return EXIT_OK;
+}
+
+/* The first of those that begin with a word is meant. */
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} objects[] = {
+	{ "blk", cmd_blk },	  { "dev", cmd_dev },	{ "vq", cmd_vq },
+	{ "worker", cmd_worker }, { "stat", cmd_stat }, { "monitor", cmd_monitor },
+	{ "cid", cmd_cid },
+};
+
 int main(int argc, char **argv)
 {
+	unsigned int i;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "+jph")) != -1) {
+	while ((opt = getopt(argc, argv, "+jphs")) != -1) {
 		switch (opt) {
 		case 'j':
 			opt_json = true;
 			break;
 		case 'p':
 			opt_pretty = true;
+			break;
+		case 's':
+			opt_stats = true;
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
@@ -66,9 +101,9 @@ int main(int argc, char **argv)
 		fputs(usage_text, stderr);
 		return EXIT_USAGE;
 	}
-	if (is_word(argv[0], "blk"))
-		return cmd_blk(argc - 1, argv + 1);
-	if (is_word(argv[0], "cid"))
-		return cmd_cid(argc - 1, argv + 1);
+	for (i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
+		if (is_word(argv[0], objects[i].name))
+			return objects[i].run(argc - 1, argv + 1);
+	}
 	return error(EXIT_USAGE, "no such object: %s", argv[0]);
 }

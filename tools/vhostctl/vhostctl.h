@@ -16,14 +16,32 @@ enum {
 extern bool opt_json;
 /* -p: JSON for people */
 extern bool opt_pretty;
+/* -s: with counters */
+extern bool opt_stats;
 
 int error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool is_word(const char *arg, const char *word);
+
+bool wants_help(int argc, char **argv);
+int help(const char *text);
 
 /* blk.c */
 int cmd_blk(int argc, char **argv);
 
 /* cid.c */
 int cmd_cid(int argc, char **argv);
+
+/* dev.c */
+int cmd_dev(int argc, char **argv);
+
+/* vq.c */
+int cmd_vq(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+
+/* worker.c */
+int cmd_worker(int argc, char **argv);
+
+/* monitor.c */
+int cmd_monitor(int argc, char **argv);
 
 #endif /* VHOSTCTL_H */

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+/* vhostctl dev: open vhost devices. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "vhostctl.h"
+#include "nl.h"
+
+static const char usage_text[] =
+	"Usage: vhostctl dev [show [ID]]\n"
+	"\n"
+	"Shows vhost devices: id, driver, node, state, the VMM's process id and name,\n"
+	"number of virtqueues and workers, features agreed on.\n";
+
+static void row(const struct nlmsghdr *nlh, json_object *rows)
+{
+	json_object_array_add(rows, decode(nlh, dev_fields));
+}
+
+static int show(struct args *a)
+{
+	json_object *rows = json_object_new_array();
+	struct request r;
+	long id;
+	int err;
+
+	if (a->argc > 1)
+		return error(EXIT_USAGE, "dev show: only one ID");
+	request_begin(&r, VHOST_CMD_DEV_GET, !a->argc);
+	if (a->argc) {
+		err = parse_number("dev", a->argv[0], 1, INT_MAX, &id);
+		if (err)
+			return err;
+		mnl_attr_put_u32(r.nlh, VHOST_A_DEV_ID, id);
+	}
+	err = request_rows(&r, row, rows);
+	if (!err)
+		print_rows(rows, COLUMNS_DEV);
+	json_object_put(rows);
+	return err;
+}
+
+int cmd_dev(int argc, char **argv)
+{
+	struct args a = { argc, argv };
+
+	if (wants_help(argc, argv))
+		return help(usage_text);
+	if (a.argc && is_word(a.argv[0], "show")) {
+		a.argc--;
+		a.argv++;
+	} else if (a.argc) {
+		return error(EXIT_USAGE, "dev: no such command: %s", a.argv[0]);
+	}
+	return show(&a);
+}

@@ -162,17 +162,18 @@ static void print_value(json_object *value)
 void print_row(json_object *row, int columns)
 {
 	json_object *counters = NULL;
+	int column = 0;
 
 	json_object_object_foreach(row, key, value) {
 		if (json_object_is_type(value, json_type_object)) {
 			counters = value;
 			continue;
 		}
+		if (column)
+			fputs(column == columns ? ": " : " ", stdout);
+		column++;
 		printf("%s ", key);
 		print_value(value);
-		putchar(--columns ? ' ' : ':');
-		if (!columns)
-			putchar(' ');
 	}
 	putchar('\n');
 	if (!counters)

@@ -146,7 +146,8 @@ static void note_why(struct nl *nl, const struct nlmsghdr *h)
 /* Until the last message of an answer. */
 static int receive(struct nl *nl, void (*take)(const struct nlmsg *m, void *arg), void *arg)
 {
-	static char buf[32768] __attribute__((aligned(8)));
+	/* Small: so dumps come in pieces, and must go on where they were. */
+	static char buf[4096] __attribute__((aligned(8)));
 
 	for (;;) {
 		ssize_t n = recv(nl->fd, buf, sizeof(buf), 0);

@@ -330,11 +330,23 @@ static void read_link(int pid, const char *file, char *buf, size_t size)
 	buf[len > 0 ? len : 0] = '\0';
 }
 
+/* Move this process to a group, made if need be. */
+static void enter_group(const char *path)
+{
+	char procs[300], pid[16];
+
+	EXPECT(!mkdir(path, 0700) || errno == EEXIST);
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	OK(test_write_file(procs, pid));
+}
+
 /* By somebody who is in another group than the owner: the worker stays in its. */
 static void worker_set(void)
 {
-	static const char group[] = "/sys/fs/cgroup/vhost-admin";
-	char before[256], after[256], pid[16];
+	static const char owners[] = "/sys/fs/cgroup/vhost-owner";
+	static const char admins[] = "/sys/fs/cgroup/vhost-admin";
+	char home[256], path[300], before[256], after[256];
 	struct vhost_ext_worker_info info;
 	__u64 mask[16] = { 1 }, got[16];
 	unsigned int id;
@@ -342,25 +354,33 @@ static void worker_set(void)
 	int child;
 
 	begin_host();
+	read_link(getpid(), "cgroup", home, sizeof(home));
+	home[strcspn(home, "\n")] = '\0';
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s", strstr(home, "::") + 2);
+	enter_group(owners);
 	vnet_start(&n, NULL);
 	dev = only_id();
 	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
 	OK(vmm_worker_info(&n.vmm, id, &info));
 	read_link(info.tid, "cgroup", before, sizeof(before));
-	EXPECT(!mkdir(group, 0700) || errno == EEXIST);
 	child = test_fork();
 	if (!child) {
-		snprintf(pid, sizeof(pid), "%d", getpid());
-		OK(test_write_file("/sys/fs/cgroup/vhost-admin/cgroup.procs", pid));
+		enter_group(admins);
 		OK(pin(&host, dev, id, mask, 8));
 		_exit(0);
 	}
 	test_join(child);
-	EXPECT(test_until(!rmdir(group), WAIT_MS));
 	OK(vmm_get_affinity(&n.vmm, id, got, sizeof(got)));
-	EXPECT(!memcmp(mask, got, sizeof(got)));
 	read_link(info.tid, "cgroup", after, sizeof(after));
-	EXPECT(!strcmp(before, after));
+	/* The groups go in any case; the owner's when its worker is elsewhere. */
+	enter_group(path);
+	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
+	EXPECT(test_until(!rmdir(admins), WAIT_MS));
+	EXPECT(test_until(!rmdir(owners), WAIT_MS));
+	EXPECT(!memcmp(mask, got, sizeof(got)));
+	EXPECT(strstr(before, "vhost-owner"));
+	if (strcmp(before, after))
+		test_fail("the worker is in %s, not in %s", after, before);
 
 	/* More than there is; nothing; half a word; nothing that this kernel can have. */
 	mask[0] = 0;

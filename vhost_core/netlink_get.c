@@ -65,8 +65,11 @@ static bool put_owner(const struct vhc_nl_msg *m, struct vhc_dev *dev)
 	owned = dev->owner;
 	if (owned) {
 		memcpy(comm, dev->owner_comm, sizeof(comm));
-		if (m->ns)
+		/* The number of one that has exited may be another's by now. */
+		rcu_read_lock();
+		if (m->ns && pid_task(dev->owner, PIDTYPE_TGID))
 			pid = pid_nr_ns(dev->owner, m->ns);
+		rcu_read_unlock();
 	}
 	spin_unlock(&dev->owner_lock);
 	if (!owned)

@@ -589,6 +589,34 @@ static void errors(void)
 	vmm_close(&v);
 }
 
+/* The descriptor, and with it the device, outlives the process that owned it. */
+static void owner_gone(void)
+{
+	__u32 cpus = 1;
+	struct vmm v;
+	long long dev;
+	int child;
+
+	begin_host();
+	OK(vmm_open(&v, NULL, 0));
+	child = test_fork();
+	if (!child) {
+		OK(vmm_set_owner(&v));
+		_exit(0);
+	}
+	test_join(child);
+	dev = only_id();
+	get(VHOST_CMD_DEV_GET, dev, -1);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_OWNER_PID), 0);
+	about(VHOST_CMD_WORKER_NEW, dev, -1);
+	FAILS(nl_do(&host, &m), ESRCH);
+	EXPECT(strstr(host.why, "has exited"));
+	about(VHOST_CMD_WORKER_SET, dev, 0);
+	nl_put(&m, VHOST_A_WORKER_CPUS, &cpus, sizeof(cpus));
+	FAILS(nl_do(&host, &m), ESRCH);
+	vmm_close(&v);
+}
+
 static void drop_caps(__u64 keep)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -995,7 +1023,8 @@ static void stalled_vmm(void)
 static const struct test tests[] = {
 	TEST_ONCE(device), TEST(queues), TEST_ONCE(counters), TEST_ONCE(workers),
 	TEST(vq_set), TEST_ONCE(worker_set), TEST_ONCE(worker_sched_set),
-	TEST_ONCE(worker_new_and_del), TEST_ONCE(errors), TEST_ONCE(rights),
+	TEST_ONCE(worker_new_and_del), TEST_ONCE(errors),
+	TEST_ONCE(owner_gone), TEST_ONCE(rights),
 	TEST_ONCE(network_namespaces), TEST_ONCE(user_namespaces), TEST_ONCE(pid_namespaces),
 	TEST_ONCE(dump_under_churn), TEST_ONCE(events), TEST_ONCE(event_vq_broken),
 	TEST_ONCE(event_namespaces), TEST_ONCE(stalled_vmm),

@@ -128,8 +128,8 @@ enum vhost_sched_policy {
  * @VHOST_A_DEV_NODE: string: its node below /dev ("vhost-net"), or of a disk
  *	its name
  * @VHOST_A_DEV_STATE: u32, enum vhost_dev_state
- * @VHOST_A_DEV_OWNER_PID: u32, process id of the owner (the VMM); absent
- *	without one
+ * @VHOST_A_DEV_OWNER_PID: u32, process id of the owner (the VMM), 0 if it has
+ *	exited; absent without one
  * @VHOST_A_DEV_OWNER_COMM: string, its name; absent without owner
  * @VHOST_A_DEV_VQS: u32, how many virtqueues it has
  * @VHOST_A_DEV_WORKERS: u32, how many workers

@@ -170,12 +170,9 @@ static int create_workers(struct vhc_dev *dev)
 		struct vhc_vq *vq = &dev->vqs[i];
 
 		if (per_queue || !worker) {
-			err = vhc_worker_create(dev, current,
-						per_queue ? vhc_vq_name(vq) : NULL, &worker);
+			err = vhc_worker_create(dev, current, per_queue ? vq : NULL, &worker);
 			if (err)
 				return err;
-			if (per_queue && dev->drv->patient & BIT(i))
-				vhc_worker_be_patient(worker);
 		}
 		vhc_worker_attach(vq, worker);
 	}

@@ -284,9 +284,8 @@ u32 vhc_vq_last_avail(const struct vhc_vq *vq);
 u32 vhc_vq_last_used(const struct vhc_vq *vq);
 
 /* worker.c */
-int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, const char *suffix,
+int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, struct vhc_vq *vq,
 		      struct vhc_worker **out);
-void vhc_worker_be_patient(struct vhc_worker *worker);
 int vhc_worker_free(struct vhc_dev *dev, u32 id);
 void vhc_worker_free_all(struct vhc_dev *dev);
 struct vhc_worker *vhc_worker_find(struct vhc_dev *dev, u32 id);

@@ -320,25 +320,32 @@ static int parse_sched(struct genl_info *info, struct change *c)
 	const struct nlattr *nice = info->attrs[VHOST_A_WORKER_NICE];
 
 	if (GENL_REQ_ATTR_CHECK(info, VHOST_A_WORKER_POLICY)) {
-		GENL_SET_ERR_MSG(info, "which scheduling class? normal or fifo");
+		GENL_SET_ERR_MSG(info, "which scheduling class? normal, batch or fifo");
 		return -EINVAL;
 	}
 	c->policy = nla_get_u32(info->attrs[VHOST_A_WORKER_POLICY]);
-	if (c->policy == VHOST_SCHED_POLICY_FIFO) {
-		if (nice) {
-			NL_SET_ERR_MSG_ATTR(info->extack, nice, "a nice value is for the normal class");
-			return -EINVAL;
-		}
-		c->priority = 1;
-		get_u32(info, VHOST_A_WORKER_PRIORITY, &c->priority);
-	} else {
+	switch (c->policy) {
+	case VHOST_SCHED_POLICY_NORMAL:
+	case VHOST_SCHED_POLICY_BATCH:
 		if (info->attrs[VHOST_A_WORKER_PRIORITY]) {
 			GENL_SET_ERR_MSG(info, "a priority is for the class fifo");
 			return -EINVAL;
 		}
 		c->nice = nice ? nla_get_s32(nice) : 0;
+		return 0;
+	case VHOST_SCHED_POLICY_FIFO:
+		if (nice) {
+			NL_SET_ERR_MSG_ATTR(info->extack, nice,
+					    "a nice value is for the classes normal and batch");
+			return -EINVAL;
+		}
+		c->priority = 1;
+		get_u32(info, VHOST_A_WORKER_PRIORITY, &c->priority);
+		return 0;
 	}
-	return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[VHOST_A_WORKER_POLICY],
+			    "workers are normal, batch or fifo");
+	return -ERANGE;
 }
 
 /* Real-time priority is more than a network's admin has to give. */

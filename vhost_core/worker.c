@@ -183,56 +183,54 @@ static int set_sched(struct task_struct *task, u32 policy, s32 nice, u32 priorit
 		.sched_policy = policy,
 	};
 
-	if (policy == SCHED_NORMAL) {
-		attr.sched_nice = nice;
+	switch (policy) {
+	case SCHED_NORMAL:
 		attr.sched_runtime = SLICE_NS;
-	} else {
+		fallthrough;
+	case SCHED_BATCH:
+		attr.sched_nice = nice;
+		break;
+	default:
 		attr.sched_priority = priority;
 	}
 	return sched_setattr_nocheck(task, &attr);
 }
 
-static void set_class(struct task_struct *task, struct task_struct *whose)
+/*
+ * A patient worker waits for its turn when it is woken on a busy CPU: the one that
+ * woke it may have more for it. Elsewhere it runs at once, as all do.
+ */
+static bool is_patient(const struct vhc_vq *vq)
+{
+	return vq && vq->index < BITS_PER_TYPE(u32) && vq->dev->drv->patient & BIT(vq->index);
+}
+
+static void set_class(struct task_struct *task, struct task_struct *whose, bool patient)
 {
 	if (vhc_worker_fifo)
 		sched_set_fifo_low(task);
 	else
-		WARN_ON_ONCE(set_sched(task, SCHED_NORMAL,
+		WARN_ON_ONCE(set_sched(task, patient ? SCHED_BATCH : SCHED_NORMAL,
 				       max(task_nice(whose) - NICE_BONUS, MIN_NICE), 0));
 }
 
-/*
- * Have a new worker wait for its turn when it is woken on a busy CPU: the one that
- * woke it may have more for it. Elsewhere it runs at once, as all do.
- */
-void vhc_worker_be_patient(struct vhc_worker *worker)
-{
-	struct sched_attr attr = {
-		.size = sizeof(attr),
-		.sched_policy = SCHED_BATCH,
-		.sched_nice = task_nice(worker->task),
-	};
-
-	if (!vhc_worker_fifo)
-		WARN_ON_ONCE(sched_setattr_nocheck(worker->task, &attr));
-}
-
-/* SCHED_NORMAL with @nice, or a real-time class with @priority. Device locked. */
+/* SCHED_NORMAL or _BATCH with @nice, or a real-time class with @priority. Device locked. */
 int vhc_worker_set_sched(struct vhc_worker *worker, u32 policy, s32 nice, u32 priority)
 {
 	return set_sched(worker->task, policy, nice, priority);
 }
 
 /*
- * Create a worker, named by @suffix: a queue's name, or NULL for the device's
+ * Create a worker: for @vq, by whose name it goes, or NULL for the device's
  * default one, and later ones, which have a number. It joins the cgroups of
  * @whose, a thread of the owner. Device locked.
  *
  * Return: 0; -ENOSPC if the device has enough; or what made it fail.
  */
-int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, const char *suffix,
+int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, struct vhc_vq *vq,
 		      struct vhc_worker **out)
 {
+	const char *suffix = vq ? vhc_vq_name(vq) : NULL;
 	struct vhc_worker *worker;
 	struct task_struct *task;
 	char number[16];
@@ -278,7 +276,7 @@ int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, const char
 	err = join_cgroups(task, whose);
 	if (err)
 		goto stop;
-	set_class(task, whose);
+	set_class(task, whose, is_patient(vq));
 	/* The place is there: nothing is allocated. */
 	xa_store(&dev->workers, worker->id, worker, GFP_KERNEL);
 	WRITE_ONCE(dev->nr_workers, dev->nr_workers + 1);

@@ -444,8 +444,19 @@ static void worker_sched_set(void)
 	begin_sched(dev, id, VHOST_SCHED_POLICY_NORMAL);
 	OK(nl_do(&host, &m));
 	sched_is(dev, id, VHOST_SCHED_POLICY_NORMAL, 0, 0);
+	begin_sched(dev, id, VHOST_SCHED_POLICY_BATCH);
+	nl_put_u32(&m, VHOST_A_WORKER_NICE, 4);
+	OK(nl_do(&host, &m));
+	EXPECT_EQ(sched_getscheduler(info.tid), SCHED_BATCH);
+	sched_is(dev, id, VHOST_SCHED_POLICY_BATCH, 4, 0);
+	vnet_tx_check(&n, 0, 20, 60);
+	begin_sched(dev, id, VHOST_SCHED_POLICY_NORMAL);
+	OK(nl_do(&host, &m));
+	sched_is(dev, id, VHOST_SCHED_POLICY_NORMAL, 0, 0);
 
 	begin_sched(dev, id, VHOST_SCHED_POLICY_RR);
+	FAILS(nl_do(&host, &m), ERANGE);
+	begin_sched(dev, id, VHOST_SCHED_POLICY_IDLE);
 	FAILS(nl_do(&host, &m), ERANGE);
 	begin_sched(dev, id, VHOST_SCHED_POLICY_FIFO);
 	nl_put_u32(&m, VHOST_A_WORKER_NICE, 3);

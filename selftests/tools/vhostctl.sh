@@ -85,6 +85,8 @@ worker_changes() {
 		json worker dev "$dev" worker "$new" '.[0].cpus == "0" and .[0].class == "fifo" and .[0].prio == 5' &&
 		ends 0 '' worker set dev "$dev" worker "$new" class normal nice -7 &&
 		json worker dev "$dev" worker "$new" '.[0].class == "normal" and .[0].nice == -7' &&
+		ends 0 '' worker set dev "$dev" worker "$new" class batch nice 3 &&
+		json worker dev "$dev" worker "$new" '.[0].class == "batch" and .[0].nice == 3' &&
 		ends 2 'serves virtqueues' worker del dev "$dev" worker "$new" &&
 		ends 0 '' vq set dev "$dev" vq 1 worker "$worker" &&
 		ends 0 '' worker del dev "$dev" worker "$new" &&
@@ -137,7 +139,7 @@ usage() {
 	ends 1 'no such command' dev nonsense && ends 1 'what is "nonsense"' vq nonsense &&
 		ends 1 'is missing' vq set dev 1 && ends 1 'dev ID alone' worker add dev 1 worker 1 &&
 		ends 1 'cpus: a list' worker set dev 1 worker 0 cpus 3-1 &&
-		ends 1 'class: normal or fifo' worker set dev 1 worker 0 class rr &&
+		ends 1 'class: normal, batch or fifo' worker set dev 1 worker 0 class rr &&
 		ends 1 'dev: a number' vq dev x
 }
 

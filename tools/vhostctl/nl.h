@@ -32,7 +32,6 @@ extern const struct field dev_fields[];
 extern const struct field vq_fields[];
 extern const struct field worker_fields[];
 extern const char *const poll_modes[2];
-extern const char *const sched_policies[8];
 
 /* Names of a row's first values: "dev 1 vq 0". */
 #define COLUMNS_DEV	1

@@ -13,7 +13,7 @@ static const char *const dev_states[] = { "unowned", "owned", "running", "broken
 static const char *const vq_states[] = { "stopped", "running", "draining", "broken" };
 static const char *const layouts[] = { "split", "packed" };
 const char *const poll_modes[2] = { "fixed", "adaptive" };
-const char *const sched_policies[8] = {
+static const char *const sched_policies[8] = {
 	"normal", "fifo", "rr", "batch", "iso", "idle", "deadline", "ext",
 };
 
@@ -221,6 +221,8 @@ int parse_number(const char *word, const char *text, long min, long max, long *t
 int parse_choice(const char *word, const char *text, const char *const *choice,
 		 unsigned int nr, long *to)
 {
+	char all[64] = "";
+	size_t len = 0;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
@@ -229,7 +231,10 @@ int parse_choice(const char *word, const char *text, const char *const *choice,
 			return EXIT_OK;
 		}
 	}
-	return error(EXIT_USAGE, "%s: %s or %s, not \"%s\"", word, choice[0], choice[1], text);
+	for (i = 0; i < nr && len < sizeof(all); i++)
+		len += snprintf(all + len, sizeof(all) - len, "%s%s",
+				!i ? "" : i + 1 < nr ? ", " : " or ", choice[i]);
+	return error(EXIT_USAGE, "%s: %s, not \"%s\"", word, all, text);
 }
 
 size_t parse_cpus(const char *text, __u32 *mask)

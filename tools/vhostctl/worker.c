@@ -10,14 +10,15 @@
 static const char usage_text[] =
 	"Usage: vhostctl worker [show] [dev ID [worker ID]]\n"
 	"       vhostctl worker set dev ID worker ID cpus LIST\n"
-	"       vhostctl worker set dev ID worker ID class normal [nice N]\n"
+	"       vhostctl worker set dev ID worker ID class normal|batch [nice N]\n"
 	"       vhostctl worker set dev ID worker ID class fifo [prio N]\n"
 	"       vhostctl worker add dev ID\n"
 	"       vhostctl worker del dev ID worker ID\n"
 	"\n"
 	"show  workers: thread id, CPUs, scheduling class, virtqueues\n"
 	"set   pins a worker, within the VMM's cpuset (\"0-3,8\"), or schedules it:\n"
-	"      normal with a nice value (-20 to 19), fifo with a priority (1 to 99)\n"
+	"      normal or batch (which waits for who wakes it) with a nice value (-20 to\n"
+	"      19), fifo with a priority (1 to 99)\n"
 	"add   makes another one, and shows it; give it virtqueues with \"vq set\"\n"
 	"del   ends one that serves no virtqueue\n";
 
@@ -90,19 +91,24 @@ static int set_cpus(long dev, long worker, const char *list)
 	return request_send(&r, NULL, NULL);
 }
 
+static const char *const classes[] = { "normal", "batch", "fifo" };
+static const __u32 policies[] = {
+	VHOST_SCHED_POLICY_NORMAL, VHOST_SCHED_POLICY_BATCH, VHOST_SCHED_POLICY_FIFO,
+};
+
 static int set_class(long dev, long worker, const char *class, struct args *a)
 {
 	const char *value;
 	struct request r;
-	long policy, n;
+	long which, n;
 	int err;
 
-	err = parse_choice("class", class, sched_policies, VHOST_SCHED_POLICY_FIFO + 1, &policy);
+	err = parse_choice("class", class, classes, sizeof(classes) / sizeof(*classes), &which);
 	if (err)
 		return err;
 	request_begin(&r, VHOST_CMD_WORKER_SCHED_SET, false);
 	put_which(&r, dev, worker);
-	mnl_attr_put_u32(r.nlh, VHOST_A_WORKER_POLICY, policy);
+	mnl_attr_put_u32(r.nlh, VHOST_A_WORKER_POLICY, policies[which]);
 	if (next_is(a, "nice", &value)) {
 		err = parse_number("nice", value, -20, 19, &n);
 		mnl_attr_put_u32(r.nlh, VHOST_A_WORKER_NICE, n);

@@ -103,7 +103,8 @@ enum vhost_poll_mode {
  * @VHOST_SCHED_POLICY_NORMAL: a fair share; @VHOST_A_WORKER_NICE weighs it
  * @VHOST_SCHED_POLICY_FIFO: real-time, until it sleeps
  * @VHOST_SCHED_POLICY_RR: real-time in turns (not to be set here)
- * @VHOST_SCHED_POLICY_BATCH: (not to be set here)
+ * @VHOST_SCHED_POLICY_BATCH: as NORMAL, but waits when it is woken on a busy CPU:
+ *	so that who wakes it has more for it; virtqueues' own workers can be such
  * @VHOST_SCHED_POLICY_ISO: reserved by the kernel
  * @VHOST_SCHED_POLICY_IDLE: (not to be set here)
  * @VHOST_SCHED_POLICY_DEADLINE: (not to be set here)
@@ -256,10 +257,10 @@ enum vhost_a_worker {
  *	WORKER_CPUS, cut to what the owner's cpuset allows.
  *	Errors: EINVAL nothing is left after the cut; E2BIG CPUs that this kernel
  *	cannot have; ESRCH the owner has exited; ENOTCONN no owner.
- * @VHOST_CMD_WORKER_SCHED_SET: set WORKER_POLICY (NORMAL or FIFO), and
- *	WORKER_NICE for NORMAL (0 if absent) or WORKER_PRIORITY for FIFO (1 if
- *	absent). Errors: EINVAL nice for FIFO, or priority for NORMAL; ENOTCONN
- *	no owner; what sched_setattr(2) says.
+ * @VHOST_CMD_WORKER_SCHED_SET: set WORKER_POLICY (NORMAL, BATCH or FIFO), and
+ *	WORKER_NICE for the first two (0 if absent) or WORKER_PRIORITY for FIFO (1
+ *	if absent). Errors: EINVAL nice for FIFO, or priority for the others; ERANGE
+ *	another class; ENOTCONN no owner; what sched_setattr(2) says.
  * @VHOST_CMD_WORKER_NEW: make a worker for WORKER_DEV_ID, as VHOST_NEW_WORKER
  *	does, in the owner's cgroups. Replies with the worker. Errors: ENOSPC more
  *	than 2 * virtqueues + 1; ESRCH the owner has exited; ENOTCONN no owner.

@@ -109,6 +109,17 @@ unsigned int vhc_dev_nr_vqs(const struct vhc_dev *dev)
 VHC_EXPORT(vhc_dev_nr_vqs);
 
 /**
+ * vhc_dev_show_cid() - tell administrators by which context id a guest is known
+ * @dev: the device, locked
+ * @cid: the guest's CID, 0 for none
+ */
+void vhc_dev_show_cid(struct vhc_dev *dev, u32 cid)
+{
+	WRITE_ONCE(dev->cid, cid);
+}
+VHC_EXPORT(vhc_dev_show_cid);
+
+/**
  * vhc_dev_vq() - a queue of a device
  * @dev: the device
  * @index: less than the device's number of queues

@@ -225,6 +225,7 @@ struct vhc_dev {
 
 	u32 id;					/* (c) in the registry */
 	u64 net_cookie;				/* (c) of its network namespace */
+	u32 cid;				/* (d) the guest's, 0 for none */
 	refcount_t users;			/* who looks at it, and being open */
 	struct completion unused;		/* none of them is left */
 };

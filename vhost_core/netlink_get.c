@@ -80,6 +80,7 @@ static bool put_owner(const struct vhc_nl_msg *m, struct vhc_dev *dev)
 
 int vhc_nl_put_dev(const struct vhc_nl_msg *m, struct vhc_dev *dev)
 {
+	u32 cid = READ_ONCE(dev->cid);
 	struct sk_buff *skb = m->skb;
 	void *hdr = begin(m);
 
@@ -95,7 +96,8 @@ int vhc_nl_put_dev(const struct vhc_nl_msg *m, struct vhc_dev *dev)
 		   nla_put_u32(skb, VHOST_A_DEV_WORKERS, READ_ONCE(dev->nr_workers)) ||
 		   nla_put_uint(skb, VHOST_A_DEV_FEATURES, READ_ONCE(dev->features[0])) ||
 		   nla_put_uint(skb, VHOST_A_DEV_FEATURES_HIGH, READ_ONCE(dev->features[1])) ||
-		   nla_put_uint(skb, VHOST_A_DEV_NETNS_COOKIE, dev->net_cookie));
+		   nla_put_uint(skb, VHOST_A_DEV_NETNS_COOKIE, dev->net_cookie) ||
+		   (cid && nla_put_u32(skb, VHOST_A_DEV_CID, cid)));
 }
 
 /* ---- a virtqueue ----------------------------------------------------------------- */

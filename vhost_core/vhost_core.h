@@ -208,6 +208,7 @@ void vhc_dev_want_worker_per_queue(struct vhc_dev *dev);
 void *vhc_dev_object(const struct vhc_dev *dev);
 pid_t vhc_dev_owner(const struct vhc_dev *dev);
 unsigned int vhc_dev_nr_vqs(const struct vhc_dev *dev);
+void vhc_dev_show_cid(struct vhc_dev *dev, u32 cid);
 
 /* Files for the admin's eyes: stats.c */
 struct dentry *vhc_debugfs(void);

@@ -72,6 +72,7 @@ static void change(struct vhv_vsock *v, struct vhv_cid *new)
 	/* No packet of the guest's is looked at, and none is sent to it. */
 	vhc_dev_lock_vqs(v->dev);
 	v->cid = new;
+	vhc_dev_show_cid(v->dev, new ? new->cid : 0);
 	if (old) {
 		WRITE_ONCE(old->retired, true);
 		/* Who found it before has queued his packet by now. */

@@ -18,6 +18,7 @@
 #include "bad.h"
 #include "nl.h"
 #include "test.h"
+#include "vvsock.h"
 
 #define N(a) (sizeof(a) / sizeof(*(a)))
 #define WAIT_MS 10000
@@ -182,18 +183,26 @@ static void queues(void)
 	EXPECT_EQ(nl_number(&m, VHOST_A_VQ_STATE), VHOST_VQ_STATE_STOPPED);
 }
 
+/* Whose counters are compared, and how many there were. */
+struct counted {
+	const struct vmm *vmm;
+	unsigned int vq;
+	unsigned int nr;
+};
+
 static void take_counters(const struct nlmsg *msg, void *arg)
 {
 	const struct nlattr *c = NULL;
-	unsigned int *count = arg;
+	struct counted *counted = arg;
 
-	EXPECT_EQ(nl_number(msg, VHOST_A_VQ_INDEX), VMM_TX);
+	EXPECT_EQ(nl_number(msg, VHOST_A_VQ_INDEX), counted->vq);
 	while ((c = nl_next(msg, VHOST_A_VQ_COUNTER, c))) {
 		const char *name = nl_nested_text(c, VHOST_A_COUNTER_NAME);
 
-		if (nl_nested_number(c, VHOST_A_COUNTER_VALUE) != vmm_counter(&n.vmm, VMM_TX, name))
+		if (nl_nested_number(c, VHOST_A_COUNTER_VALUE) !=
+		    vmm_counter(counted->vmm, counted->vq, name))
 			test_fail("%s is %lld", name, nl_nested_number(c, VHOST_A_COUNTER_VALUE));
-		++*count;
+		counted->nr++;
 	}
 }
 
@@ -211,20 +220,25 @@ static unsigned int lines_of(const char *path)
 }
 
 /* The same counters as in debugfs, all of them, with the same values. */
-static void counters(void)
+static void counters_are(long long dev, const struct vmm *vmm, unsigned int vq)
 {
-	unsigned int count = 0;
+	struct counted counted = { .vmm = vmm, .vq = vq };
 	char path[160];
 
+	about(VHOST_CMD_STAT_GET, dev, vq);
+	OK(nl_dump(&host, &m, take_counters, &counted));
+	snprintf(path, sizeof(path), "%.100s/vq%u", vmm->stats, vq);
+	/* name ... poll_window_ns come before the counters. */
+	EXPECT_EQ(counted.nr, lines_of(path) - 9);
+}
+
+static void counters(void)
+{
 	begin_host();
 	vnet_start(&n, NULL);
 	vnet_tx_check(&n, 0, 50, 60);
-	about(VHOST_CMD_STAT_GET, only_id(), VMM_TX);
-	OK(nl_dump(&host, &m, take_counters, &count));
+	counters_are(only_id(), &n.vmm, VMM_TX);
 	EXPECT(vmm_counter(&n.vmm, VMM_TX, "packets") == 50);
-	snprintf(path, sizeof(path), "%.100s/vq%d", n.vmm.stats, VMM_TX);
-	/* name ... poll_window_ns come before the counters. */
-	EXPECT_EQ(count, lines_of(path) - 9);
 }
 
 static void take_worker(const struct nlmsg *msg, void *arg)
@@ -967,6 +981,76 @@ static void event_namespaces(void)
 	EXPECT_EQ(nl_event(&other, &m, 0), -ETIMEDOUT);
 }
 
+/* ---- a device of another kind ----------------------------------------------------------------- */
+
+/* Its driver, queues, workers, and reasons to reject are its own; it has a CID. */
+static void vsock(void)
+{
+	static const int class[] = { VHOST_SCHED_POLICY_BATCH, VHOST_SCHED_POLICY_NORMAL };
+	struct virtio_vsock_hdr hdr;
+	struct nl listener;
+	struct vvsock v;
+	long long dev;
+	int i;
+
+	begin_host();
+	OK(nl_open(&listener));
+	OK(nl_listen(&listener));
+	vvsock_open(&v, NULL);
+	event_is(&listener, VHOST_CMD_DEV_ADD_NTF);
+	text_is(VHOST_A_DEV_DRIVER, "vsock");
+	dev = nl_number(&m, VHOST_A_DEV_ID);
+	for (i = 0; i < 2; i++) {
+		event_is(&listener, VHOST_CMD_WORKER_ADD_NTF);
+		EXPECT_EQ(nl_number(&m, VHOST_A_WORKER_DEV_ID), dev);
+		EXPECT_EQ(nl_number(&m, VHOST_A_WORKER_POLICY), class[i]);
+		EXPECT_EQ((int)nl_number(&m, VHOST_A_WORKER_NICE), -3);
+	}
+	EXPECT_EQ(dev, only_id());
+	get(VHOST_CMD_DEV_GET, dev, -1);
+	text_is(VHOST_A_DEV_NODE, "vhost-vsock");
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_VQS), 2);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_WORKERS), 2);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_STATE), VHOST_DEV_STATE_OWNED);
+	EXPECT(!nl_attr(&m, VHOST_A_DEV_CID));
+	OK(vvsock_alloc_cid(&v, &v.cid));
+	get(VHOST_CMD_DEV_GET, dev, -1);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_CID), v.cid);
+	v.cid = 4260;
+	OK(vvsock_set_cid(&v, v.cid));
+	OK(vvsock_run(&v, 1));
+	get(VHOST_CMD_DEV_GET, dev, -1);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_CID), v.cid);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_STATE), VHOST_DEV_STATE_RUNNING);
+	for (i = 0; i < 2; i++) {
+		get(VHOST_CMD_VQ_GET, dev, i);
+		text_is(VHOST_A_VQ_NAME, i == VSOCK_RX ? "rx" : "tx");
+		EXPECT_EQ(nl_number(&m, VHOST_A_VQ_STATE), VHOST_VQ_STATE_RUNNING);
+		get(VHOST_CMD_WORKER_GET, dev, nl_number(&m, VHOST_A_VQ_WORKER_ID));
+		EXPECT_EQ(nl_number(&m, VHOST_A_WORKER_VQ), i);
+		EXPECT_EQ(nl_number(&m, VHOST_A_WORKER_VQS), 1);
+	}
+	hdr = vvsock_hdr(&v, 1, 2, VIRTIO_VSOCK_TYPE_STREAM, VIRTIO_VSOCK_OP_REQUEST);
+	hdr.src_cid++;
+	vvsock_put(&v, &hdr, NULL, 0);
+	vvsock_sync(&v);
+	EXPECT_EQ(vmm_counter(&v.vmm, VSOCK_TX, "tx_src"), 1);
+	for (i = 0; i < 2; i++)
+		counters_are(dev, &v.vmm, i);
+	OK(vmm_reset_owner(&v.vmm));
+	get(VHOST_CMD_DEV_GET, dev, -1);
+	EXPECT(!nl_attr(&m, VHOST_A_DEV_CID));
+	OK(vmm_set_owner(&v.vmm));
+	for (i = 0; i < 2; i++)
+		event_is(&listener, VHOST_CMD_WORKER_ADD_NTF);
+	OK(vvsock_set_cid(&v, v.cid));
+	vvsock_close(&v);
+	event_is(&listener, VHOST_CMD_DEV_DEL_NTF);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_ID), dev);
+	EXPECT_EQ(nl_number(&m, VHOST_A_DEV_CID), v.cid);
+	EXPECT_EQ(nl_event(&listener, &m, 0), -ETIMEDOUT);
+}
+
 /* ---- a VMM that stalls itself ---------------------------------------------------------------- */
 
 static int userfault(void *page)
@@ -1038,7 +1122,7 @@ static const struct test tests[] = {
 	TEST_ONCE(owner_gone), TEST_ONCE(rights),
 	TEST_ONCE(network_namespaces), TEST_ONCE(user_namespaces), TEST_ONCE(pid_namespaces),
 	TEST_ONCE(dump_under_churn), TEST_ONCE(events), TEST_ONCE(event_vq_broken),
-	TEST_ONCE(event_namespaces), TEST_ONCE(stalled_vmm),
+	TEST_ONCE(event_namespaces), TEST_ONCE(vsock), TEST_ONCE(stalled_vmm),
 };
 
 int main(int argc, char **argv)

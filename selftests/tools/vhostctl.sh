@@ -93,6 +93,22 @@ worker_changes() {
 		ends 2 'no such worker' worker show dev "$dev" worker "$new"
 }
 
+# A socket device has a CID, and a worker for each queue, one of them patient.
+vsock_show() {
+	local net=$vmm dev sock
+	node=/dev/vhost-vsock start_vmm
+	dev=$("$ctl" -j dev | jq '.[] | select(.driver == "vsock") | .dev')
+	sock=$vmm
+	says "dev $dev: driver vsock node vhost-vsock state owned pid $sock .* workers 2 .* netns_cookie [0-9]+ cid [0-9]+" dev show "$dev" &&
+		json dev 'map(.driver) == ["net", "vsock"] and (.[0] | has("cid") | not)' &&
+		json worker dev "$dev" 'map([.class, .nice, .vqs]) == [["batch", -3, [0]], ["normal", -3, [1]]]' &&
+		json stat dev "$dev" 'map(.counters.tx_src) == [0, 0]'
+	local status=$?
+	stop "$sock"
+	vmm=$net
+	return "$status"
+}
+
 # The same names as debugfs has, in the same order.
 stat_names() {
 	local want
@@ -149,6 +165,6 @@ unprivileged() {
 	[ "$status" -eq 2 ] && [[ $why == *"Operation not permitted"* ]]
 }
 
-for name in dev_show pretty vq_show vq_set worker_show worker_changes stat_names monitor usage unprivileged; do
+for name in dev_show pretty vq_show vq_set worker_show worker_changes vsock_show stat_names monitor usage unprivileged; do
 	check "$name" "$name" || true
 done

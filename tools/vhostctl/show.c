@@ -29,6 +29,7 @@ const struct field dev_fields[] = {
 	{ VHOST_A_DEV_FEATURES, "features", HEX, NULL, 0 },
 	{ VHOST_A_DEV_FEATURES_HIGH, "features_high", HEX, NULL, 0 },
 	{ VHOST_A_DEV_NETNS_COOKIE, "netns_cookie", NUMBER, NULL, 0 },
+	{ VHOST_A_DEV_CID, "cid", NUMBER, NULL, 0 },
 	{ 0, NULL, NUMBER, NULL, 0 },
 };
 

@@ -125,7 +125,7 @@ enum vhost_sched_policy {
  * enum vhost_a_dev - a device
  * @VHOST_A_DEV_ID: u32, from 1; the same while the file is open, and not used
  *	again soon
- * @VHOST_A_DEV_DRIVER: string: "net", "blk"
+ * @VHOST_A_DEV_DRIVER: string: "net", "blk", "vsock"
  * @VHOST_A_DEV_NODE: string: its node below /dev ("vhost-net"), or of a disk
  *	its name
  * @VHOST_A_DEV_STATE: u32, enum vhost_dev_state
@@ -138,6 +138,7 @@ enum vhost_sched_policy {
  * @VHOST_A_DEV_FEATURES_HIGH: uint, bits 64 to 127
  * @VHOST_A_DEV_NETNS_COOKIE: uint, its network namespace, as SO_NETNS_COOKIE
  *	names it
+ * @VHOST_A_DEV_CID: u32, the guest's context id (AF_VSOCK); absent without one
  */
 enum vhost_a_dev {
 	VHOST_A_DEV_ID = 1,
@@ -151,6 +152,7 @@ enum vhost_a_dev {
 	VHOST_A_DEV_FEATURES,
 	VHOST_A_DEV_FEATURES_HIGH,
 	VHOST_A_DEV_NETNS_COOKIE,
+	VHOST_A_DEV_CID,
 
 	__VHOST_A_DEV_MAX,
 	VHOST_A_DEV_MAX = (__VHOST_A_DEV_MAX - 1)

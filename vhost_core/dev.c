@@ -404,6 +404,7 @@ struct vhc_dev *vhc_dev_alloc(const struct vhc_driver *drv, unsigned int nr_vqs)
 	}
 	mutex_init(&dev->mutex);
 	spin_lock_init(&dev->owner_lock);
+	init_waitqueue_head(&dev->changed);
 	dev->drv = drv;
 	dev->nr_vqs = nr_vqs;
 	dev->offered[0] = drv->features[0] | (CORE_FEATURES & ~drv->without);

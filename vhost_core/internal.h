@@ -228,6 +228,8 @@ struct vhc_dev {
 	u32 cid;				/* (d) the guest's, 0 for none */
 	refcount_t users;			/* who looks at it, and being open */
 	struct completion unused;		/* none of them is left */
+	unsigned long changing;			/* bit 0, lockless: a change by netlink is under way */
+	wait_queue_head_t changed;		/* for that to end */
 };
 
 /* main.c: module parameters */

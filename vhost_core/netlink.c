@@ -234,19 +234,11 @@ void vhc_netlink_vq_broken(struct vhc_vq *vq, const char *rejection)
 
 int __init vhc_netlink_init(void)
 {
-	int err = vhc_nl_set_init();
-
-	if (err)
-		return err;
-	err = genl_register_family(&vhc_nl_family);
-	if (err)
-		vhc_nl_set_exit();
-	return err;
+	return genl_register_family(&vhc_nl_family);
 }
 
 /* No device is open any more. */
 void vhc_netlink_exit(void)
 {
 	genl_unregister_family(&vhc_nl_family);
-	vhc_nl_set_exit();
 }

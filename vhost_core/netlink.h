@@ -55,7 +55,5 @@ int vhc_nl_worker_set(struct sk_buff *skb, struct genl_info *info);
 int vhc_nl_worker_sched_set(struct sk_buff *skb, struct genl_info *info);
 int vhc_nl_worker_new(struct sk_buff *skb, struct genl_info *info);
 int vhc_nl_worker_del(struct sk_buff *skb, struct genl_info *info);
-int vhc_nl_set_init(void);
-void vhc_nl_set_exit(void);
 
 #endif /* VHOST_NETLINK_H */

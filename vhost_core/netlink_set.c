@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Changes by netlink. They are made by a kernel thread, with the device locked,
- * while the caller waits for a while only.
+ * Changes by netlink. Each is made by a kernel thread of its own, with the device
+ * locked, while the caller waits for a while only.
  *
  * The device's lock, a queue's, and the end of a worker's turn can be made to
  * take for ever by a VMM that does not deliver its memory (userfaultfd). That
  * is its own affair as long as nobody else waits; but who calls an operation
  * holds generic netlink's lock, and the registration of any family in the
  * system would wait with it.
+ *
+ * A device has one change under way at a time, and thus no more than one thread
+ * that waits for it; with threads that are shared, as a workqueue's, those who
+ * can stall many changes would hold up the changes of all other devices.
  */
 #include <linux/cpumask.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
+#include <linux/wait.h>
 
 #include "netlink.h"
 
@@ -21,7 +27,6 @@
 
 /**
  * struct change - what is to be done
- * @work: on the thread
  * @done: it is done
  * @refs: caller and thread; the last one frees it
  * @dev: the device, referenced until it is done
@@ -39,7 +44,6 @@
  * @cpus: of the worker
  */
 struct change {
-	struct work_struct work;
 	struct completion done;
 	refcount_t refs;
 	struct vhc_dev *dev;
@@ -57,8 +61,6 @@ struct change {
 	cpumask_var_t cpus;
 };
 
-static struct workqueue_struct *threads;
-
 static void put(struct change *c)
 {
 	if (!refcount_dec_and_test(&c->refs))
@@ -67,21 +69,56 @@ static void put(struct change *c)
 	kfree(c);
 }
 
-static void work_fn(struct work_struct *work)
+/* One change of a device at a time: begin, within @wait jiffies that it takes from. */
+static bool begin(struct vhc_dev *dev, long *wait)
 {
-	struct change *c = container_of(work, struct change, work);
+	*wait = wait_event_interruptible_timeout(dev->changed,
+						 !test_and_set_bit_lock(0, &dev->changing),
+						 *wait);
+	return *wait > 0;
+}
 
-	mutex_lock(&c->dev->mutex);
-	if (c->dev->mm) {
+static void end(struct vhc_dev *dev)
+{
+	clear_bit_unlock(0, &dev->changing);
+	wake_up(&dev->changed);
+}
+
+static int thread_fn(void *data)
+{
+	struct change *c = data;
+	struct vhc_dev *dev = c->dev;
+
+	mutex_lock(&dev->mutex);
+	if (dev->mm) {
 		c->err = c->make(c);
 	} else {
 		c->err = -ENOTCONN;
 		c->why = "the device has no owner";
 	}
-	mutex_unlock(&c->dev->mutex);
-	vhc_registry_put(c->dev);
+	mutex_unlock(&dev->mutex);
+	end(dev);
+	vhc_registry_put(dev);
 	complete(&c->done);
 	put(c);
+	module_put_and_kthread_exit(0);
+}
+
+/* Has its own references to change, device and module. */
+static int start(struct change *c)
+{
+	struct task_struct *task;
+
+	__module_get(THIS_MODULE);
+	vhc_registry_hold(c->dev);
+	refcount_inc(&c->refs);
+	task = kthread_run(thread_fn, c, "vhost_ctl-%u", c->dev->id);
+	if (!IS_ERR(task))
+		return 0;
+	put(c);
+	vhc_registry_put(c->dev);
+	module_put(THIS_MODULE);
+	return PTR_ERR(task);
 }
 
 static struct change *new_change(struct vhc_dev *dev, int (*make)(struct change *c))
@@ -94,7 +131,6 @@ static struct change *new_change(struct vhc_dev *dev, int (*make)(struct change 
 		kfree(c);
 		return NULL;
 	}
-	INIT_WORK(&c->work, work_fn);
 	init_completion(&c->done);
 	refcount_set(&c->refs, 1);
 	c->dev = dev;
@@ -105,12 +141,19 @@ static struct change *new_change(struct vhc_dev *dev, int (*make)(struct change 
 /* Have it made, and wait. The caller keeps its references. */
 static int make(struct change *c, struct genl_info *info)
 {
-	long left;
+	long left = WAIT_SECONDS * HZ;
+	int err;
 
-	vhc_registry_hold(c->dev);
-	refcount_inc(&c->refs);
-	queue_work(threads, &c->work);
-	left = wait_for_completion_interruptible_timeout(&c->done, WAIT_SECONDS * HZ);
+	if (!begin(c->dev, &left)) {
+		GENL_SET_ERR_MSG(info, "another change of the device is under way; nothing was changed");
+		return -EBUSY;
+	}
+	err = start(c);
+	if (err) {
+		end(c->dev);
+		return err;
+	}
+	left = wait_for_completion_interruptible_timeout(&c->done, left);
 	if (!left) {
 		GENL_SET_ERR_MSG(info, "the device is busy; the change is made when it can be");
 		return -EINPROGRESS;
@@ -403,7 +446,7 @@ int vhc_nl_worker_new(struct sk_buff *skb, struct genl_info *info)
 	return finish(c, err);
 }
 
-static int end(struct change *c)
+static int delete(struct change *c)
 {
 	int err;
 
@@ -420,21 +463,8 @@ int vhc_nl_worker_del(struct sk_buff *skb, struct genl_info *info)
 	struct change *c;
 	int err;
 
-	c = new_worker_change(info, end, &err);
+	c = new_worker_change(info, delete, &err);
 	if (!c)
 		return err;
 	return finish(c, make(c, info));
-}
-
-/* ---- life cycle ------------------------------------------------------------------- */
-
-int __init vhc_nl_set_init(void)
-{
-	threads = alloc_workqueue("vhost_ctl", WQ_UNBOUND, 0);
-	return threads ? 0 : -ENOMEM;
-}
-
-void vhc_nl_set_exit(void)
-{
-	destroy_workqueue(threads);
 }

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
@@ -1067,32 +1069,47 @@ static int userfault(void *page)
 	return fd;
 }
 
-/*
- * The worker waits, with the queue locked, for a page that does not come. Who
- * looks does not wait; a change is made when the page is there, and until then
- * holds up nobody else in generic netlink.
- */
-static void stalled_vmm(void)
+/* The worker waits, with the queue locked, for a page that comes when this is closed. */
+static int stall(void)
 {
 	struct uffd_msg fault;
-	struct nl another;
 	struct gseg seg;
-	long long dev, begin;
-	unsigned int us;
-	char *page;
+	char *page = vmm_alloc(&n.vmm, 4096, 4096);
 	int fd;
 
-	begin_host();
-	vnet_start(&n, NULL);
-	dev = only_id();
-	page = vmm_alloc(&n.vmm, 4096, 4096);
 	EXPECT(page);
+	/* To explain a failure it would wait for the queue. */
+	test_explain = NULL;
 	fd = userfault(page);
 	seg = (struct gseg){ .addr = vnet_addr(&n, page), .len = 72 };
 	EXPECT(gring_add(&n.ring[VMM_TX], &seg, 1, 0, page) >= 0);
 	gring_publish(&n.ring[VMM_TX]);
 	gring_kick(&n.ring[VMM_TX]);
 	EXPECT(test_until(read(fd, &fault, sizeof(fault)) == sizeof(fault), WAIT_MS));
+	return fd;
+}
+
+static void poll_us_becomes(long long dev, unsigned int us)
+{
+	EXPECT(test_until((get(VHOST_CMD_VQ_GET, dev, VMM_TX),
+			   nl_number(&m, VHOST_A_VQ_POLL_US) == us), WAIT_MS));
+}
+
+/*
+ * Who looks does not wait; a change is made when the page is there, and until
+ * then holds up nobody else in generic netlink.
+ */
+static void stalled_vmm(void)
+{
+	struct nl another;
+	long long dev, begin;
+	unsigned int us;
+	int fd;
+
+	begin_host();
+	vnet_start(&n, NULL);
+	dev = only_id();
+	fd = stall();
 
 	get(VHOST_CMD_DEV_GET, dev, -1);
 	get(VHOST_CMD_VQ_GET, dev, VMM_TX);
@@ -1109,10 +1126,53 @@ static void stalled_vmm(void)
 	OK(nl_open(&another));
 	/* Nobody serves the page any more: it is as any other. */
 	close(fd);
-	EXPECT(test_until((get(VHOST_CMD_VQ_GET, dev, VMM_TX),
-			   nl_number(&m, VHOST_A_VQ_POLL_US) == 9), WAIT_MS));
+	poll_us_becomes(dev, 9);
 	OK(vmm_get_vring_busyloop(&n.vmm, VMM_TX, &us));
 	EXPECT_EQ(us, 9);
+}
+
+static void no_op(int sig)
+{
+	(void)sig;
+}
+
+static int set_poll_us(long long dev, unsigned int us)
+{
+	about(VHOST_CMD_VQ_SET, dev, VMM_TX);
+	nl_put_u32(&m, VHOST_A_VQ_POLL_US, us);
+	return nl_do(&host, &m);
+}
+
+/* Changes of it that their callers do not wait for are not piled up. */
+static void stalled_changes(void)
+{
+	struct itimerval often = { { 0, 2000 }, { 0, 2000 } }, never = { 0 };
+	struct sigaction act = { .sa_handler = no_op };
+	struct vmm other;
+	struct ids ids;
+	long long dev;
+	unsigned int i;
+	int fd;
+
+	begin_host();
+	vnet_start(&n, NULL);
+	dev = only_id();
+	OK(vmm_open(&other, NULL, 0));
+	OK(vmm_set_owner(&other));
+	ids = dump_ids(&host);
+	fd = stall();
+	EXPECT(!sigaction(SIGALRM, &act, NULL) && !setitimer(ITIMER_REAL, &often, NULL));
+	FAILS(set_poll_us(dev, 9), EINTR);
+	for (i = 0; i < 300; i++)
+		FAILS(set_poll_us(dev, 10), EBUSY);
+	EXPECT(strstr(host.why, "nothing was changed"));
+	EXPECT(!setitimer(ITIMER_REAL, &never, NULL));
+	/* Nor are those of another device behind them. */
+	OK(set_poll_us(ids.id[ids.id[0] == dev], 11));
+	close(fd);
+	poll_us_becomes(dev, 9);
+	OK(set_poll_us(dev, 12));
+	vmm_close(&other);
 }
 
 static const struct test tests[] = {
@@ -1123,6 +1183,7 @@ static const struct test tests[] = {
 	TEST_ONCE(network_namespaces), TEST_ONCE(user_namespaces), TEST_ONCE(pid_namespaces),
 	TEST_ONCE(dump_under_churn), TEST_ONCE(events), TEST_ONCE(event_vq_broken),
 	TEST_ONCE(event_namespaces), TEST_ONCE(vsock), TEST_ONCE(stalled_vmm),
+	TEST_ONCE(stalled_changes),
 };
 
 int main(int argc, char **argv)

@@ -859,6 +859,48 @@ static void *churn(void *unused)
 	return unused;
 }
 
+struct rows {
+	unsigned int nr;
+	long long last;
+};
+
+/* In order, so none twice: by device, then by number in it. */
+static void take_row(const struct nlmsg *msg, void *arg)
+{
+	long long at = nl_number(msg, VHOST_A_DEV_ID) << 32 | nl_number(msg, VHOST_A_VQ_INDEX);
+	struct rows *rows = arg;
+
+	/* Those of one virtqueue's counters may be cut in two. */
+	EXPECT(msg->g.cmd == VHOST_CMD_STAT_GET ? at >= rows->last : at > rows->last);
+	rows->nr += at > rows->last;
+	rows->last = at;
+}
+
+/* What does not fit in a buffer goes on in the next one. */
+static void dump_many(void)
+{
+	static const int cmds[] = { VHOST_CMD_VQ_GET, VHOST_CMD_STAT_GET, VHOST_CMD_WORKER_GET };
+	static struct vmm v[2 * STABLE];
+	unsigned int i;
+
+	begin_host();
+	for (i = 0; i < N(v); i++) {
+		OK(vmm_open(&v[i], NULL, 0));
+		OK(vmm_set_owner(&v[i]));
+	}
+	for (i = 0; i < N(cmds); i++) {
+		struct rows rows = { 0, 0 };
+
+		nl_begin(&m, cmds[i]);
+		OK(nl_dump(&host, &m, take_row, &rows));
+		EXPECT_EQ(rows.nr, cmds[i] == VHOST_CMD_WORKER_GET ? N(v) : 2 * N(v));
+		EXPECT(host.buffers > 5);
+		EXPECT(!host.interrupted);
+	}
+	for (i = 0; i < N(v); i++)
+		vmm_close(&v[i]);
+}
+
 /* Complete or flagged, and none twice. */
 static void dump_under_churn(void)
 {
@@ -1181,9 +1223,9 @@ static const struct test tests[] = {
 	TEST_ONCE(worker_new_and_del), TEST_ONCE(errors),
 	TEST_ONCE(owner_gone), TEST_ONCE(rights),
 	TEST_ONCE(network_namespaces), TEST_ONCE(user_namespaces), TEST_ONCE(pid_namespaces),
-	TEST_ONCE(dump_under_churn), TEST_ONCE(events), TEST_ONCE(event_vq_broken),
-	TEST_ONCE(event_namespaces), TEST_ONCE(vsock), TEST_ONCE(stalled_vmm),
-	TEST_ONCE(stalled_changes),
+	TEST_ONCE(dump_many), TEST_ONCE(dump_under_churn), TEST_ONCE(events),
+	TEST_ONCE(event_vq_broken), TEST_ONCE(event_namespaces), TEST_ONCE(vsock),
+	TEST_ONCE(stalled_vmm), TEST_ONCE(stalled_changes),
 };
 
 int main(int argc, char **argv)

@@ -8,7 +8,10 @@ INSTALL_MOD_DIR ?= updates
 # Who may open the disks of vhost_blk.
 UDEV_RULES_DIR ?= /usr/lib/udev/rules.d
 UDEV_RULES := packaging/udev/70-vhost-accel.rules
+DEB_DIR ?= dist
 KERNEL ?= 6.12
+# Of the modules, the packages and everything in them.
+VERSION := 0.1
 
 LAB := selftests/lab
 # The release that KDIR belongs to, for depmod and uninstall.
@@ -40,7 +43,7 @@ check-host: ## only the tests that need neither VM nor root: seconds
 	$(LAB)/check.sh --only host '$(T)'
 
 check-long: ## the tests that take long: stress, soak
-	$(LAB)/check.sh --only k72all,long612,longdebug '$(T)'
+	$(LAB)/check.sh --only k72all,long612,longdebug,pkg612,pkg72 '$(T)'
 
 bench: ## cost in instructions a packet and a request, ours against others (docs/performance.md)
 	$(LAB)/setup.sh
@@ -68,8 +71,11 @@ uninstall: ## remove what install put there: the kernel's own are back
 	rm -f $(addprefix $(INSTALL_MOD_PATH)$(UDEV_RULES_DIR)/,$(notdir $(UDEV_RULES)))
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(RELEASE)
 
+deb: ## Debian packages into DEB_DIR (dist/): vhost-accel-dkms, vhost-accel-tools
+	packaging/make-deb.sh $(DEB_DIR)
+
 clean: ## remove what modules built here (the lab's cache stays)
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	if [ -e selftests/host/Makefile ]; then $(MAKE) -C selftests/host clean; fi
 
-.PHONY: help modules demo lab check check-host check-long bench fuzz fuzz-kernel lint install uninstall clean
+.PHONY: help modules demo lab check check-host check-long bench fuzz fuzz-kernel lint install uninstall deb clean

@@ -13,7 +13,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # that nothing boots.
 excludes=(
 	'/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*'
-	'/usr/share/locale/*' '/usr/share/lintian/*' '/usr/share/bug/*'
+	'/usr/share/locale/*' '/usr/share/lintian/overrides/*' '/usr/share/bug/*'
 	'/usr/share/icons/*' '/usr/share/gir-1.0/*'
 	'/etc/kernel/postinst.d/*' '/etc/kernel/postrm.d/*'
 )

@@ -58,6 +58,8 @@ int request_send(struct request *r, void (*take)(const struct nlmsghdr *nlh, voi
 int request_rows(struct request *r, void (*row)(const struct nlmsghdr *nlh, json_object *rows),
 		 json_object *rows);
 
+/* Text that somebody else chose, as one that can be shown anywhere. */
+json_object *clean_text(const char *text);
 /* One message as an object. */
 json_object *decode(const struct nlmsghdr *nlh, const struct field *fields);
 /* Rows as -j wants them, or as text, of which @columns begin the line. */

@@ -97,6 +97,46 @@ static json_object *cpu_list(const struct nlattr *attr)
 	return o;
 }
 
+/* Bytes of the character that @s begins with in UTF-8, or 0 if it is none that may be shown. */
+static int character(const unsigned char *s)
+{
+	int n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0;
+	int i;
+
+	if (*s < ' ' || *s == 0x7f)
+		return 0;
+	for (i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	/* More controls, overlong forms, halves of pairs, beyond the last one. */
+	if ((*s == 0xc2 && s[1] < 0xa0) || (*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
+	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/*
+ * A process chooses its own name, and the kernel cuts it at a byte: what is no
+ * text would spoil JSON and metrics, and what steers a terminal is not for ours.
+ */
+json_object *clean_text(const char *text)
+{
+	char *clean = strdup(text), *s = clean;
+	json_object *o;
+
+	while (*s) {
+		int n = character((unsigned char *)s);
+
+		if (!n)
+			*s = '?';
+		s += n ? n : 1;
+	}
+	o = json_object_new_string(clean);
+	free(clean);
+	return o;
+}
+
 static json_object *value_of(const struct nlattr *attr, const struct field *f)
 {
 	char hex[24];
@@ -104,7 +144,7 @@ static json_object *value_of(const struct nlattr *attr, const struct field *f)
 
 	switch (f->kind) {
 	case TEXT:
-		return json_object_new_string(mnl_attr_get_str(attr));
+		return clean_text(mnl_attr_get_str(attr));
 	case SIGNED:
 		return json_object_new_int((int)mnl_attr_get_u32(attr));
 	case CHOICE:

@@ -169,7 +169,7 @@ rejection_names() {
 		}
 		!/\\$/ { on = 0 }
 	' /src/vhost_core/ring/ring.h /src/vhost_core/stats.h /src/vhost_net/net.h \
-		/src/vhost_vsock/vsock.h
+		/src/vhost_vsock/vsock.h /src/vhost_blk/blk.h
 }
 
 # vhost_rejections PID [KIND]: rejections of a process' queues, if any: a

@@ -17,23 +17,31 @@ static void row(const struct nlmsghdr *nlh, json_object *rows)
 	json_object_array_add(rows, decode(nlh, dev_fields));
 }
 
+int get_devices(long dev, json_object *rows)
+{
+	struct request r;
+
+	request_begin(&r, VHOST_CMD_DEV_GET, dev < 0);
+	if (dev >= 0)
+		mnl_attr_put_u32(r.nlh, VHOST_A_DEV_ID, dev);
+	return request_rows(&r, row, rows);
+}
+
 static int show(struct args *a)
 {
-	json_object *rows = json_object_new_array();
-	struct request r;
-	long id;
+	json_object *rows;
+	long id = -1;
 	int err;
 
 	if (a->argc > 1)
 		return error(EXIT_USAGE, "dev show: only one ID");
-	request_begin(&r, VHOST_CMD_DEV_GET, !a->argc);
 	if (a->argc) {
 		err = parse_number("dev", a->argv[0], 1, INT_MAX, &id);
 		if (err)
 			return err;
-		mnl_attr_put_u32(r.nlh, VHOST_A_DEV_ID, id);
 	}
-	err = request_rows(&r, row, rows);
+	rows = json_object_new_array();
+	err = get_devices(id, rows);
 	if (!err)
 		print_rows(rows, COLUMNS_DEV);
 	json_object_put(rows);

@@ -67,6 +67,14 @@ void print_rows(json_object *rows, int columns);
 /* One row, as text. */
 void print_row(json_object *row, int columns);
 
+/*
+ * What there is, into @rows: of one device or virtqueue or worker, or if that is
+ * -1 of all. Virtqueues with their counters if @counters. Return: an exit code.
+ */
+int get_devices(long dev, json_object *rows);
+int get_queues(long dev, long vq, json_object *rows, bool counters);
+int get_workers(long dev, long worker, json_object *rows);
+
 /* Command lines: "WORD VALUE". */
 struct args {
 	int argc;

@@ -38,6 +38,9 @@ int cmd_dev(int argc, char **argv);
 int cmd_vq(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 
+/* metrics.c */
+int print_metrics(long dev, long vq, bool as_openmetrics);
+
 /* worker.c */
 int cmd_worker(int argc, char **argv);
 

@@ -17,8 +17,13 @@ static const char usage_text[] =
 
 static const char stat_usage_text[] =
 	"Usage: vhostctl stat [show] [dev ID [vq INDEX]]\n"
+	"       vhostctl stat --openmetrics|--prometheus [dev ID [vq INDEX]]\n"
 	"\n"
-	"Shows what virtqueues have counted since their owner took the device.\n";
+	"Shows what virtqueues have counted since their owner took the device.\n"
+	"\n"
+	"--openmetrics  that and more for a monitoring system: OpenMetrics\n"
+	"--prometheus   the same in the text format of Prometheus, as node_exporter's\n"
+	"               textfile collector reads it\n";
 
 static void vq_row(const struct nlmsghdr *nlh, json_object *rows)
 {
@@ -116,10 +121,31 @@ static int get_stats(long dev, long vq, json_object *rows)
 	return request_rows(&r, stat_row, rows);
 }
 
+int get_queues(long dev, long vq, json_object *rows, bool counters)
+{
+	json_object *stats;
+	struct request r;
+	int err;
+
+	request_begin(&r, VHOST_CMD_VQ_GET, vq < 0);
+	if (dev >= 0)
+		mnl_attr_put_u32(r.nlh, VHOST_A_VQ_DEV_ID, dev);
+	if (vq >= 0)
+		mnl_attr_put_u32(r.nlh, VHOST_A_VQ_INDEX, vq);
+	err = request_rows(&r, vq_row, rows);
+	if (err || !counters)
+		return err;
+	stats = json_object_new_array();
+	err = get_stats(dev, vq, stats);
+	if (!err)
+		join(rows, stats);
+	json_object_put(stats);
+	return err;
+}
+
 static int show(struct args *a, bool only_stats)
 {
-	json_object *rows, *stats;
-	struct request r;
+	json_object *rows;
 	long dev, vq;
 	int err = parse_which(a, &dev, &vq);
 
@@ -128,22 +154,9 @@ static int show(struct args *a, bool only_stats)
 	if (a->argc)
 		return error(EXIT_USAGE, "what is \"%s\"?", a->argv[0]);
 	rows = json_object_new_array();
-	stats = json_object_new_array();
-	if (!only_stats) {
-		request_begin(&r, VHOST_CMD_VQ_GET, vq < 0);
-		if (dev >= 0)
-			mnl_attr_put_u32(r.nlh, VHOST_A_VQ_DEV_ID, dev);
-		if (vq >= 0)
-			mnl_attr_put_u32(r.nlh, VHOST_A_VQ_INDEX, vq);
-		err = request_rows(&r, vq_row, rows);
-	}
-	if (!err && (only_stats || opt_stats))
-		err = get_stats(dev, vq, stats);
-	if (!err && !only_stats)
-		join(rows, stats);
+	err = only_stats ? get_stats(dev, vq, rows) : get_queues(dev, vq, rows, opt_stats);
 	if (!err)
-		print_rows(only_stats ? stats : rows, COLUMNS_IN_DEV);
-	json_object_put(stats);
+		print_rows(rows, COLUMNS_IN_DEV);
 	json_object_put(rows);
 	return err;
 }
@@ -197,12 +210,26 @@ int cmd_vq(int argc, char **argv)
 	return show(&a, false);
 }
 
+static int metrics(struct args *a, bool openmetrics)
+{
+	long dev, vq;
+	int err = parse_which(a, &dev, &vq);
+
+	if (!err && a->argc)
+		err = error(EXIT_USAGE, "what is \"%s\"?", a->argv[0]);
+	return err ? err : print_metrics(dev, vq, openmetrics);
+}
+
 int cmd_stat(int argc, char **argv)
 {
 	struct args a = { argc, argv };
 
 	if (wants_help(argc, argv))
 		return help(stat_usage_text);
+	if (argc && (!strcmp(argv[0], "--openmetrics") || !strcmp(argv[0], "--prometheus"))) {
+		a = (struct args){ argc - 1, argv + 1 };
+		return metrics(&a, !strcmp(argv[0], "--openmetrics"));
+	}
 	if (argc && is_word(argv[0], "show"))
 		a = (struct args){ argc - 1, argv + 1 };
 	return show(&a, true);

@@ -62,9 +62,18 @@ static int show_answer(struct request *r)
 	return err;
 }
 
-static int show(struct args *a)
+int get_workers(long dev, long worker, json_object *rows)
 {
 	struct request r;
+
+	request_begin(&r, VHOST_CMD_WORKER_GET, worker < 0);
+	put_which(&r, dev, worker);
+	return request_rows(&r, row, rows);
+}
+
+static int show(struct args *a)
+{
+	json_object *rows;
 	long dev, worker;
 	int err = parse_which(a, &dev, &worker);
 
@@ -72,9 +81,12 @@ static int show(struct args *a)
 		return err;
 	if (a->argc)
 		return error(EXIT_USAGE, "what is \"%s\"?", a->argv[0]);
-	request_begin(&r, VHOST_CMD_WORKER_GET, worker < 0);
-	put_which(&r, dev, worker);
-	return show_answer(&r);
+	rows = json_object_new_array();
+	err = get_workers(dev, worker, rows);
+	if (!err)
+		print_rows(rows, COLUMNS_IN_DEV);
+	json_object_put(rows);
+	return err;
 }
 
 static int set_cpus(long dev, long worker, const char *list)

@@ -17,6 +17,16 @@
 #define CONTROL	"/dev/vhost-blk/control"
 #define SYSFS	"/sys/class/vhost-blk"
 
+static const char usage_text[] =
+	"Usage: vhostctl blk [show [NAME]]\n"
+	"       vhostctl blk add NAME path FILE [queues N] [serial TEXT] [ro] [poll]\n"
+	"                [buffered] [split] [worker device|queue]\n"
+	"       vhostctl blk del NAME\n"
+	"\n"
+	"show  disks\n"
+	"add   makes one of a block device or file: /dev/vhost-blk/NAME\n"
+	"del   ends one that no VMM has open\n";
+
 static int open_control(void)
 {
 	int fd = open(CONTROL, O_RDWR | O_CLOEXEC);
@@ -272,6 +282,8 @@ static int show(int argc, char **argv)
 
 int cmd_blk(int argc, char **argv)
 {
+	if (wants_help(argc, argv))
+		return help(usage_text);
 	if (!argc || is_word(argv[0], "show"))
 		return show(argc ? argc - 1 : 0, argv + 1);
 	if (is_word(argv[0], "add"))

@@ -16,6 +16,13 @@
 #define NODE	"/dev/vhost-vsock"
 #define LIST	"/sys/kernel/debug/vhost/vsock"
 
+static const char usage_text[] =
+	"Usage: vhostctl cid [show [CID]]\n"
+	"       vhostctl cid set CID group NUMBER|none\n"
+	"\n"
+	"show  guests with a context id, and the groups of these\n"
+	"set   puts a guest into a group, whose members may talk to each other, or out\n";
+
 static bool parse_number(const char *text, unsigned long long max, unsigned long long *n)
 {
 	char *end;
@@ -163,6 +170,8 @@ static int show(int argc, char **argv)
 
 int cmd_cid(int argc, char **argv)
 {
+	if (wants_help(argc, argv))
+		return help(usage_text);
 	if (!argc || is_word(argv[0], "show"))
 		return show(argc ? argc - 1 : 0, argv + 1);
 	if (!strcmp(argv[0], "set"))

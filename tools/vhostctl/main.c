@@ -18,14 +18,9 @@ static const char usage_text[] =
 	"  worker   the threads that serve these\n"
 	"  stat     counters\n"
 	"  monitor  events\n"
-	"\"vhostctl OBJECT help\" says more. Without COMMAND they are shown.\n"
-	"\n"
-	"  blk [show [NAME]]\n"
-	"  blk add NAME path FILE [queues N] [serial TEXT] [ro] [poll] [buffered]\n"
-	"          [split] [worker device|queue]\n"
-	"  blk del NAME\n"
-	"  cid [show [CID]]\n"
-	"  cid set CID group NUMBER|none\n";
+	"  blk      disks of vhost_blk\n"
+	"  cid      guests of vhost_vsock, and their groups\n"
+	"\"vhostctl OBJECT help\" says more. Without COMMAND they are shown.\n";
 
 /* Says what is wrong, and returns @code. */
 int error(int code, const char *fmt, ...)

@@ -148,7 +148,7 @@ wait_event() {
 usage() {
 	ends 0 '^Usage: vhostctl' -h && ends 1 '^Usage' && ends 1 'no such object' nonsense || return 1
 	local object
-	for object in dev vq worker stat monitor blk cid; do
+	for object in dev vq worker stat monitor blk cid doctor; do
 		ends 0 "^Usage: vhostctl.* $object" "$object" help &&
 			ends 0 "^Usage: vhostctl.* $object" "$object" -h || return 1
 	done

@@ -6,6 +6,7 @@ Words say what is particular about it:
   name=TEXT    the process is called so (Python's escapes, for any byte)
   memory=MIB   that much memory of small pages, all of it used
   broken       of one vhost-net device the transmit queue is broken
+  rejected     of one vhost-net device the transmit queue has rejected a packet
   loses        it passes its device on, and nobody takes it: no process has it open
   heir         the devices' owner is a process that has exited
 """
@@ -26,6 +27,7 @@ VHOST_SET_VRING_NUM = 0x4008AF10
 VHOST_SET_VRING_ADDR = 0x4028AF11
 VHOST_SET_VRING_BASE = 0x4008AF12
 VHOST_SET_VRING_KICK = 0x4008AF20
+VHOST_SET_VRING_CALL = 0x4008AF21
 VHOST_SET_VRING_ERR = 0x4008AF22
 VHOST_NET_SET_BACKEND = 0x4008AF30
 VHOST_VSOCK_ALLOC_CID = 0x8008AFC5
@@ -44,8 +46,9 @@ def own(node):
         fcntl.ioctl(node, VHOST_VSOCK_ALLOC_CID, bytearray(8))
 
 
-def break_queue(node):
-    """A driver that says it made more available than its ring is long."""
+def misbehave(node, breaks):
+    """A driver that sends a packet shorter than its header, or that says it made
+    more available than its ring is long."""
     memory = mmap.mmap(-1, 65536)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     avail, used = 0x2000, 0x4000
@@ -55,15 +58,17 @@ def break_queue(node):
     fcntl.ioctl(node, VHOST_SET_VRING_BASE, struct.pack("II", TX, 0))
     fcntl.ioctl(node, VHOST_SET_VRING_ADDR,
                 struct.pack("IIQQQQ", TX, 0, address, address + used, address + avail, 0))
-    error = os.eventfd(0)
+    told = os.eventfd(0)
     kick = os.eventfd(1)
     backend = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     backend.bind(("lo", 0))
-    memory[avail + 2:avail + 4] = struct.pack("<H", RING + 1)
-    fcntl.ioctl(node, VHOST_SET_VRING_ERR, struct.pack("Ii", TX, error))
+    memory[0:16] = struct.pack("<QIHH", 0x8000, 5, 0, 0)
+    memory[avail + 2:avail + 4] = struct.pack("<H", RING + 1 if breaks else 1)
+    fcntl.ioctl(node, VHOST_SET_VRING_ERR if breaks else VHOST_SET_VRING_CALL,
+                struct.pack("Ii", TX, told))
     fcntl.ioctl(node, VHOST_SET_VRING_KICK, struct.pack("Ii", TX, kick))
     fcntl.ioctl(node, VHOST_NET_SET_BACKEND, struct.pack("Ii", TX, backend.fileno()))
-    os.read(error, 8)
+    os.read(told, 8)
     kept.extend((memory, kick, backend))
 
 
@@ -93,8 +98,8 @@ for _ in range(int(numbers[0]) if numbers else 1):
     else:
         own(node)
     nodes.append(node)
-if "broken" in words:
-    break_queue(nodes[0])
+if "broken" in words or "rejected" in words:
+    misbehave(nodes[0], "broken" in words)
 if "loses" in words:
     kept.extend(socket.socketpair())
     files = array.array("i", [node.fileno() for node in nodes])

@@ -20,6 +20,7 @@ static const char usage_text[] =
 	"  monitor  events\n"
 	"  blk      disks of vhost_blk\n"
 	"  cid      guests of vhost_vsock, and their groups\n"
+	"  doctor   what is wrong on this host, and what to do\n"
 	"\"vhostctl OBJECT help\" says more. Without COMMAND they are shown.\n";
 
 /* Says what is wrong, and returns @code. */
@@ -63,7 +64,7 @@ static const struct {
 } objects[] = {
 	{ "blk", cmd_blk },	  { "dev", cmd_dev },	{ "vq", cmd_vq },
 	{ "worker", cmd_worker }, { "stat", cmd_stat }, { "monitor", cmd_monitor },
-	{ "cid", cmd_cid },
+	{ "cid", cmd_cid },	  { "doctor", cmd_doctor },
 };
 
 int main(int argc, char **argv)

@@ -8,6 +8,7 @@
 /* Exit codes, as iproute2's. */
 enum {
 	EXIT_OK = 0,
+	EXIT_FINDINGS = 1,	/* doctor: there is a problem */
 	EXIT_USAGE = 1,		/* the command line makes no sense */
 	EXIT_KERNEL = 2,	/* the kernel refused, or there is nothing */
 };
@@ -46,5 +47,8 @@ int cmd_worker(int argc, char **argv);
 
 /* monitor.c */
 int cmd_monitor(int argc, char **argv);
+
+/* doctor.c */
+int cmd_doctor(int argc, char **argv);
 
 #endif /* VHOSTCTL_H */

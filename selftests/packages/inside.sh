@@ -43,7 +43,7 @@ make_packages() { cp -r /src /tmp/src && make -C /tmp/src deb DEB_DIR=/build/pac
 lintian_clean() {
 	# Nobody uploads this to Debian, and there is no address to write to yet.
 	lintian --fail-on error,warning --suppress-tags \
-		initial-upload-closes-no-bugs,bogus-mail-host,bogus-mail-host-in-debian-changelog,no-manual-page \
+		initial-upload-closes-no-bugs,bogus-mail-host,bogus-mail-host-in-debian-changelog \
 		/build/packages/*.deb
 }
 install_packages() { dpkg --force-unsafe-io --install /build/packages/*.deb; }

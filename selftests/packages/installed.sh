@@ -3,6 +3,7 @@
 # build.sh installed take over, serve QEMU, and go again.   installed.sh
 #
 # The sources are out of reach: it runs as a copy, with /src and /build hidden.
+# shellcheck disable=SC2317 # check calls the functions
 set -u
 
 failed=0

@@ -205,20 +205,6 @@ static void end(void)
 	disks_mend();
 }
 
-static void read_all(const char *dir, const char *name)
-{
-	char path[640], buf[4096];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	while (read(fd, buf, sizeof(buf)) > 0)
-		;
-	close(fd);
-}
-
 /* Attributes in sysfs. */
 static void stats(void)
 {
@@ -239,7 +225,7 @@ static void stats(void)
 			continue;
 		snprintf(path, sizeof(path), "/sys/class/vhost-blk/%s", e->d_name);
 		for (i = 0; i < ARRAY_SIZE(attrs); i++)
-			read_all(path, attrs[i]);
+			file_read(path, attrs[i]);
 	}
 	closedir(dir);
 }

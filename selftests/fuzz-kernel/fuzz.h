@@ -278,6 +278,8 @@ void dev_open(unsigned int i, __u8 node);
 void dev_close(unsigned int i);
 /* Until the device's workers have nothing to do. A hang ends the program. */
 void dev_wait(struct dev *d);
+/* Reads a file to its end, for the sake of what that runs. */
+void file_read(const char *dir, const char *name);
 void stats_read(void);
 void page_change(unsigned int page, __u8 how);
 

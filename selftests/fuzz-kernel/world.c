@@ -186,9 +186,22 @@ void world_dirty(void)
 		world.dev[i].clean = false;
 }
 
+void file_read(const char *dir, const char *name)
+{
+	char path[640], buf[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	while (read(fd, buf, sizeof(buf)) > 0)
+		;
+	close(fd);
+}
+
 void stats_read(void)
 {
-	static char buf[4096];
 	struct dirent *e;
 	DIR *dir = opendir("/sys/kernel/debug/vhost");
 
@@ -198,20 +211,11 @@ void stats_read(void)
 	while ((e = readdir(dir))) {
 		static const char *const files[] = { "info", "vq0", "vq1" };
 		unsigned int i;
+		char path[320];
 
-		for (i = 0; e->d_name[0] != '.' && i < ARRAY_SIZE(files); i++) {
-			char path[400];
-			int fd;
-
-			snprintf(path, sizeof(path), "/sys/kernel/debug/vhost/%s/%s",
-				 e->d_name, files[i]);
-			fd = open(path, O_RDONLY | O_CLOEXEC);
-			if (fd < 0)
-				continue;
-			while (read(fd, buf, sizeof(buf)) > 0)
-				;
-			close(fd);
-		}
+		snprintf(path, sizeof(path), "/sys/kernel/debug/vhost/%s", e->d_name);
+		for (i = 0; e->d_name[0] != '.' && i < ARRAY_SIZE(files); i++)
+			file_read(path, files[i]);
 	}
 	closedir(dir);
 }

@@ -53,7 +53,7 @@ fuzz: ## fuzz the ring and memory code on this machine until Ctrl-C (TARGET=fuzz
 	$(LAB)/setup.sh --host
 	$(MAKE) -C selftests/host fuzz $(if $(TARGET),TARGET=$(TARGET))
 
-fuzz-kernel: ## fuzz the devices on the debug kernel until Ctrl-C (FUZZ_TARGET=net or blk)
+fuzz-kernel: ## fuzz the devices on the debug kernel until Ctrl-C (FUZZ_TARGET=net, blk or vsock)
 	$(LAB)/setup.sh
 	selftests/fuzz-kernel/forever.sh
 

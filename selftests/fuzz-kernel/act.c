@@ -385,7 +385,7 @@ static bool may_fail(unsigned int action)
 	case A_MSG:
 		return true;
 	}
-	return false;
+	return target.may_fail && action == target.may_fail;
 }
 
 /*

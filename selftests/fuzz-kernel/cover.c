@@ -102,6 +102,7 @@ static void find_sections(void)
 	add_sections("vhost_core");
 	add_sections("vhost_net");
 	add_sections("vhost_blk");
+	add_sections("vhost_vsock");
 	qsort(section, nr_sections, sizeof(*section), by_start);
 	for (i = 0; i < nr_sections; i++) {
 		struct section *s = &section[i];

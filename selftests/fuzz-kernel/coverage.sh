@@ -3,8 +3,8 @@
 #
 # Runs each corpus once on the debug kernel and prints covered and all lines for
 # each source file: all are those at which the compiler asks KCOV to take note.
-# --lines prints the lines that were not met. FUZZ_TARGET=net or blk is about
-# that one alone; then inputs of directories below the repository can be named.
+# --lines prints the lines that were not met. FUZZ_TARGET=net, blk or vsock is
+# about that one alone; then inputs of directories below the repository can be named.
 # shellcheck source=../lab/common.sh
 . "$(dirname "$0")/../lab/common.sh"
 
@@ -18,7 +18,7 @@ for word in "$@"; do
 	esac
 done
 if [ "${#dirs[@]}" -gt 0 ] && [ -z "${FUZZ_TARGET:-}" ]; then
-	echo "coverage.sh: inputs of which target? FUZZ_TARGET=net or blk" >&2
+	echo "coverage.sh: inputs of which target? FUZZ_TARGET=net, blk or vsock" >&2
 	exit 2
 fi
 lab_become_root "$@"
@@ -31,7 +31,7 @@ trap 'exit 143' TERM HUP
 build=("$LAB_DIR/build.sh" "$kernel" KCFLAGS=-g)
 "${build[@]}" all >"$LAB_TMP/log" 2>&1 || { tail -n 20 "$LAB_TMP/log"; exit 1; }
 products=$("${build[@]}" --print-out)
-for target in ${FUZZ_TARGET:-net blk}; do
+for target in ${FUZZ_TARGET:-net blk vsock}; do
 	"$LAB_DIR/vm.sh" -k "$kernel" --mem 4096 --timeout 3600 --modules ours --build "$products" \
 		--out "$LAB_TMP" --env FUZZ_COVER="/out/met.$target" --env FUZZ_TARGET="$target" \
 		/src/selftests/fuzz-kernel/fuzz.sh cover "${dirs[@]}"
@@ -63,7 +63,7 @@ awk -v all="$lines" '
 		line = $5
 		sub(/^.*\/obj\//, "", line)
 		sub(/\/\.\//, "/", line)
-		if (line !~ /^vhost_(core|net|blk)\//)
+		if (line !~ /^vhost_(core|net|blk|vsock)\//)
 			next
 		known[line] = 1
 		if (($1, $2, $3) in met)

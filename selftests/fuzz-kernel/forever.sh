@@ -3,7 +3,7 @@
 #
 #   forever.sh [DIRECTORY]
 #
-# FUZZ_TARGET is net or blk; without it they take turns, boot by boot. DIRECTORY
+# FUZZ_TARGET is net, blk or vsock; without it they take turns, boot by boot. DIRECTORY
 # (default: in the lab's cache) gets a directory for each with new/, inputs that
 # reach new code, with which the next run begins, and findings/: for each the
 # input, and the kernel's log if the machine died of it. FUZZ_SECONDS is how long
@@ -46,7 +46,7 @@ boot() { # target
 }
 
 while :; do
-	for target in ${FUZZ_TARGET:-net blk}; do
+	for target in ${FUZZ_TARGET:-net blk vsock}; do
 		boot "$target"
 	done
 done

@@ -11,19 +11,20 @@
  *	call.c	ioctls
  *	ring.c	well-formed rings: what a guest's driver would write
  *
- * and the target, one for each of two programs:
+ * and the target, one for each of three programs:
  *
  *	net.c	/dev/vhost-net: packets, taps and other backends
  *	blk.c	vhost_blk, both dialects: disks, requests, the vdpa calls
- *	seed.c, seed_blk.c	programs that write the first inputs
+ *	vsock.c	/dev/vhost-vsock: guests' packets, sockets of the host
+ *	seed.c, seed_blk.c, seed_vsock.c	programs that write the first inputs
  *
  * An input is a row of actions: a byte, modulo target.actions, and its arguments.
  * Bytes that are missing are zero.
  *
- * Two programs and two corpora rather than one language for both: each byte is
- * taken modulo the number of actions or calls, so that another one, even at the
- * end, changes what inputs mean that libFuzzer has found. And half of what an
- * input of both did would be about a device that it is not after.
+ * Programs and corpora of their own rather than one language for all: each byte
+ * is taken modulo the number of actions or calls, so that another one, even at the
+ * end, changes what inputs mean that libFuzzer has found. And most of what an
+ * input of all did would be about a device that it is not after.
  */
 #ifndef VHOST_FUZZ_H
 #define VHOST_FUZZ_H
@@ -38,8 +39,8 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 
 /*
- * The numbers are in the corpora. New ones go to the end of blk's; net's are
- * complete, but for a corpus made anew.
+ * The numbers are in the corpora. New ones go to the end of blk's or vsock's,
+ * which begin where net's end; net's are complete, but for a corpus made anew.
  */
 enum action {
 	A_SETUP,	/* queue, features, more features, ring size, memory */
@@ -75,6 +76,10 @@ enum action {
 	A_REQ = NR_NET_ACTIONS,	/* queue, how many, what, shape, length, sector, class */
 	A_DISK,		/* disk, what, value */
 	NR_BLK_ACTIONS,
+	/* vsock's own; A_PACKETS, A_TAP, A_XDP, A_VNET_HDR do nothing there. */
+	A_PKT = NR_NET_ACTIONS,	/* queue, operation, kind, ports, length, shape */
+	A_SOCK,		/* socket, what, value, value */
+	NR_VSOCK_ACTIONS,
 };
 
 /* So are these. Arguments: see call.c. */
@@ -136,6 +141,11 @@ enum call {
 	C_BLK_DEL,
 	C_BLK_SET_BACKEND,
 	NR_BLK_CALLS,
+	C_VSOCK_SET_GUEST_CID = NR_NET_CALLS,
+	C_VSOCK_SET_RUNNING,
+	C_VSOCK_ALLOC_CID,
+	C_VSOCK_SET_GROUP,
+	NR_VSOCK_CALLS,
 };
 
 /* ---- the input: act.c -------------------------------------------------------- */
@@ -289,7 +299,7 @@ enum help {
 	H_READ,		/* reads from the device, blocking */
 	H_IOCTL,	/* one ioctl again and again */
 	H_KICK,		/* kicks again and again */
-	H_SEND,		/* net: packets from the host; blk: the file's size changes */
+	H_SEND,		/* the target's own: the host's end is busy */
 	NR_HELP,
 };
 
@@ -320,6 +330,7 @@ union arg {
 	struct vhost_blk_add add;
 	struct vhost_blk_del del;
 	struct vhost_blk_backend backend;
+	struct vhost_vsock_group group;
 	struct {
 		__u32 off;
 		__u32 len;
@@ -364,13 +375,14 @@ void ring_kick(struct dev *d, unsigned int q);
 /* Is all used that was added? Only for a driver that did nothing wrong. */
 bool ring_done(struct dev *d, unsigned int q);
 
-/* ---- the target: net.c, blk.c ---------------------------------------------------------- */
+/* ---- the target: net.c, blk.c, vsock.c ------------------------------------------------- */
 
 struct target {
 	unsigned int actions;	/* how many numbers have a meaning */
 	unsigned int calls;
 	unsigned int backends;
 	unsigned int nodes;	/* that devices are opened by */
+	unsigned int may_fail;	/* an own action whose allocations may fail, or 0 */
 	/* What byte says which bits. */
 	__u64 features[2][8];
 

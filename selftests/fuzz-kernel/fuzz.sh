@@ -8,9 +8,10 @@
 #   fuzz.sh cover DIR...   runs what is there once; FUZZ_COVER says where to
 #                          write what code was met
 #
-#   FUZZ_TARGET=net|blk    what of it: /dev/vhost-net (default), with corpus and
+#   FUZZ_TARGET=net|blk|vsock
+#                          what of it: /dev/vhost-net (default), with corpus and
 #                          regressions; or vhost_blk, with corpus-blk and
-#                          regressions-blk
+#                          regressions-blk; or /dev/vhost-vsock, in the same way
 #   FUZZ_OUT=DIR           for findings (/out)
 #   FUZZ_NEW=DIR           for inputs that reach new code (in memory, not kept)
 #
@@ -22,7 +23,7 @@ here=$(dirname "$0")
 target=${FUZZ_TARGET:-net}
 case $target in
 net) fuzz=/build/fuzz-kernel/fuzz suffix='' ;;
-blk) fuzz=/build/fuzz-kernel/fuzz-blk suffix=-blk ;;
+blk | vsock) fuzz=/build/fuzz-kernel/fuzz-$target suffix=-$target ;;
 *) echo "fuzz.sh: FUZZ_TARGET=$target?" >&2; exit 2 ;;
 esac
 corpus=$here/corpus$suffix
@@ -120,7 +121,7 @@ leaks() {
 	echo scan >"$file"
 	sleep 1
 	echo scan >"$file"
-	if grep -qE '\[vhost_|vh[bcn]_' "$file"; then
+	if grep -qE '\[vhost_|vh[bcnv]_' "$file"; then
 		cat "$file"
 		echo "not ok - leaks"
 		return 1

@@ -532,6 +532,13 @@ static void one_packet(struct dev *d, unsigned int q, const struct packet *p)
 	ring_put(d, q, desc, nr, p->shape & PKT_INDIRECT, p->shape & PKT_HIDDEN);
 }
 
+static __u16 type_in(__u8 kind)
+{
+	if (kind & KIND_UNKNOWN)
+		return 0xffff << (kind & 1);
+	return kind & KIND_SEQ ? VIRTIO_VSOCK_TYPE_SEQPACKET : VIRTIO_VSOCK_TYPE_STREAM;
+}
+
 static void packets(struct dev *d, unsigned int q, struct in *in)
 {
 	__u8 op = in_byte(in), kind = in_byte(in), ports = in_byte(in), len = in_byte(in);
@@ -542,9 +549,7 @@ static void packets(struct dev *d, unsigned int q, struct in *in)
 			.src_cid = cid_of[i],
 			.dst_cid = cid_named(c),
 			.src_port = guest_port(ports),
-			.type = kind & KIND_UNKNOWN ? 0xffff << (kind & 1) :
-				kind & KIND_SEQ ? VIRTIO_VSOCK_TYPE_SEQPACKET :
-						  VIRTIO_VSOCK_TYPE_STREAM,
+			.type = type_in(kind),
 			.op = op & OP_UNKNOWN ? 0xff00 | op : op & 15,
 			.flags = KIND_FLAGS(kind),
 			.buf_alloc = credits[0],
@@ -613,7 +618,8 @@ static unsigned long vsock_call(struct dev *d, unsigned int q, unsigned int whic
 {
 	__u8 b;
 
-	(void)d, (void)q;
+	(void)d;
+	(void)q;
 	*size = sizeof(a->u64[0]);
 	switch (which) {
 	case C_VSOCK_SET_RUNNING:

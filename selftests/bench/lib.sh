@@ -47,3 +47,21 @@ insert_section() {
 	$0 == begin { skip = 1; while ((getline line < file) > 0) print line }' "$2" >"$tmp/doc"
 	cat "$tmp/doc" >"$2"
 }
+
+# Puts the rows of file $3 into the table between the markers named $1 of $2: in
+# the place of those that have their names, or behind all.
+insert_rows() {
+	awk -v begin="<!-- $1 begin -->" -v end="<!-- $1 end -->" -F '|' '
+	NR == FNR { if (/^\| [^-r]/ || /^\| r[^o]/) { row[$2] = $0; order[++rows] = $2 } next }
+	$0 == begin { inside = 1 }
+	inside && /^\|/ { table = 1 }
+	inside && /^\|/ && $2 in row { print row[$2]; delete row[$2]; next }
+	inside && table && !/^\|/ {
+		for (i = 1; i <= rows; i++)
+			if (order[i] in row)
+				print row[order[i]]
+		table = inside = 0
+	}
+	{ print }' "$3" "$2" >"$tmp/doc"
+	cat "$tmp/doc" >"$2"
+}

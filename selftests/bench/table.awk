@@ -1,6 +1,6 @@
 # Reads the rows (rows.txt) and then the lines of inside.sh; prints the table
 # and writes it as Markdown to the file `doc`. Ends with 1 if a row is missing
-# or above its limit.
+# or beyond its limit.
 #
 # kernel, release, date; ours: 0 if only the other side was measured
 # other: the name of that side (in-tree)
@@ -90,10 +90,15 @@ END {
 			continue
 		}
 		ratio = mine / theirs
-		loses = (ratio > 1)
-		over = (limit[r] != "-" && ratio > limit[r] + 0)
+		if (limit[r] ~ /^>=/) {
+			loses = (ratio < 1)
+			over = (mine < substr(limit[r], 3) + 0)
+		} else {
+			loses = (ratio > 1)
+			over = (limit[r] != "-" && ratio > limit[r] + 0)
+		}
 		bad = (bad || over)
-		remark = over ? "  over the limit" : loses ? "  loses" : ""
+		remark = over ? "  beyond the limit" : loses ? "  loses" : ""
 		printf "%-18s %9.0f %9.0f %7.3f %7s %6.1f%%%s\n", row[r], theirs, mine, ratio, limit[r],
 			100 * widest, remark
 		cell = sprintf(loses ? "**%.3f (loses)**" : "%.3f", ratio)

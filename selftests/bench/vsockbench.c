@@ -25,6 +25,8 @@
 #define KIB		1024u
 /* The host's socket may have so much on its way: credit is given for half of it. */
 #define ALLOC		(256 * KIB)
+/* What is one turn at most in share(): a receive buffer, and the device's quantum. */
+#define TURN		RX_SIZE
 
 struct bench_case {
 	const char *name;
@@ -40,7 +42,9 @@ static struct vvsock v;
 static struct vconn conn;
 static int fd;		/* the host's end */
 static char buf[VSOCK_MAX];
-static uint64_t spent;
+static struct vconn small;	/* a second connection, for share() */
+static int small_fd = -1;
+static double spent;
 static uint64_t began;
 
 static uint64_t now(void)
@@ -198,6 +202,130 @@ static void connections(const struct bench_case *c)
 	}
 }
 
+/* ---- turns ------------------------------------------------------------------------ */
+
+/* Turns that went by, of the small connection and of both. */
+struct turns {
+	unsigned int small;
+	unsigned int all;
+	unsigned int left;	/* in the present turn, in bytes */
+	bool was_small;
+};
+
+static void count(struct turns *t, bool is_small, unsigned int used)
+{
+	if (!t->all || is_small != t->was_small || used > t->left) {
+		t->all++;
+		t->small += is_small;
+		t->left = TURN;
+		t->was_small = is_small;
+	}
+	t->left -= used;
+}
+
+/* Take the next buffer; of data it is counted. Return: whether it was the small one's. */
+static bool take(struct turns *t)
+{
+	struct gring *r = &v.ring[VSOCK_RX];
+	struct virtio_vsock_hdr *hdr;
+	struct vconn *c;
+	void *token;
+	__u32 used;
+
+	wait_used(r);
+	if (gring_get(r, &used, &token) < 0)
+		errx(1, "receive ring: %s", r->error ? r->error : "nothing");
+	hdr = token;
+	if (hdr->op != VIRTIO_VSOCK_OP_RW)
+		return false;
+	c = hdr->dst_port == small.port ? &small : &conn;
+	c->got += hdr->len;
+	if (t)
+		count(t, c == &small, used);
+	return c == &small;
+}
+
+/* Take the buffers that the device has: then what is sent waits for more. */
+static void take_posted(struct turns *t)
+{
+	while (v.ring[VSOCK_RX].nr_free < RING)
+		take(t);
+}
+
+static void tell_credit(struct vconn *c)
+{
+	c->fwd = c->got;
+	vconn_put(c, VIRTIO_VSOCK_OP_CREDIT_UPDATE, 0, NULL, 0);
+}
+
+/* Messages, as long as there is credit. Return: bytes. */
+static unsigned int write_some(int to, unsigned int size, unsigned int most)
+{
+	unsigned int sum = 0;
+	ssize_t n;
+
+	while (most--) {
+		n = send(to, buf, size, MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0)
+			err(1, "send");
+		sum += n;
+	}
+	return sum;
+}
+
+/* The small connection, and a device that has hardly any buffers. */
+static void share_begin(void)
+{
+	small_fd = hsock_pair(&v, &small, SOCK_STREAM, PORT + 1);
+	small.alloc = ALLOC;
+	vvsock_sync(&v);
+	while (v.ring[VSOCK_RX].nr_free < RING - 8) {
+		write_some(fd, KIB, 1);
+		take(NULL);
+	}
+}
+
+/*
+ * One socket has filled its credit in writes of 64 KiB, the other one writes
+ * messages behind it: whose turns are they while it has something to send? In
+ * percent, and no matter how long they take.
+ */
+static void share(const struct bench_case *c)
+{
+	unsigned int i, bulk, until, end;
+
+	if (small_fd < 0)
+		share_begin();
+	for (i = 0; i < c->nr; i++) {
+		struct turns t = {};
+
+		tell_credit(&conn);
+		tell_credit(&small);
+		vvsock_sync(&v);
+		/* The device has 8 buffers, which the bulk is more than enough for. */
+		bulk = write_some(fd, 64 * KIB, ~0u);
+		end = conn.got + bulk;
+		if (bulk < ALLOC / 2)
+			errx(1, "no credit");
+		take_posted(NULL);
+		until = small.got + c->burst * c->size;
+		if (write_some(small_fd, c->size, c->burst) != c->burst * c->size)
+			errx(1, "no credit");
+		while (small.got != until) {
+			vvsock_post_some(&v, 1);
+			take(&t);
+		}
+		spent += 100.0 * t.small / t.all;
+		while (conn.got != end) {
+			vvsock_post_some(&v, 1);
+			take(NULL);
+		}
+		vvsock_post_some(&v, 8);
+	}
+}
+
 static const struct bench_case cases[] = {
 	{ "vs-rx64k", "host to guest, 64 KiB writes, per KiB", to_guest, 64 * KIB, 1, 100, 64 },
 	{ "vs-rx4k", "host to guest, 4 KiB writes, per KiB", to_guest, 4 * KIB, 16, 100, 64 },
@@ -206,6 +334,8 @@ static const struct bench_case cases[] = {
 	{ "vs-rx64", "host to guest, 64 B messages", to_guest, 64, 64, 50, 64 },
 	{ "vs-tx64", "guest to host, 64 B messages, 8 a kick", to_host, 64, 8, 200, 8 },
 	{ "vs-conn", "connect and close", connections, 0, 1, 200, 1 },
+	{ "vs-share", "a small-packet socket's turns beside a bulk one, percent", share,
+	  64, 128, 10, 1 },
 };
 
 #define NR_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -247,7 +377,7 @@ static void run(const struct bench_case *c, const char *mode, bool exact, unsign
 	for (i = 0; i < ROUNDS; i++) {
 		spent = 0;
 		c->run(c);
-		cost[i] = (double)spent / units;
+		cost[i] = spent / units;
 	}
 	qsort(cost, ROUNDS, sizeof(*cost), by_value);
 	printf("%-12s %-16s %9.1f %9.1f %9.1f  %s\n", c->name, mode, cost[ROUNDS / 2],
@@ -270,6 +400,9 @@ static void run(const struct bench_case *c, const char *mode, bool exact, unsign
 	}
 	fflush(stdout);
 	close(fd);
+	if (small_fd >= 0)
+		close(small_fd);
+	small_fd = -1;
 	vvsock_close(&v);
 }
 

@@ -60,6 +60,8 @@
 #define L_16384		10
 #define L_65536		12
 #define L_65537		13
+#define L_2G		14
+#define L_4G		15
 
 #define INDIRECT_CHAIN	0x04
 #define PIECES		0x08
@@ -172,7 +174,7 @@ static int headers(void)
 	     PKT(TX, OP(RW), 0, 0, L_64, CUT, 1), PKT(TX, OP(RW), 0, 0, L_0, CUT, 1), GO(TX), A_RECV,
 	     PKT(TX, OP(RW), 0, 0, L_65536, 3), PKT(TX, OP(RW), 0, 0, L_65537, 0),
 	     PKT(TX, OP(RW), 0, 0, L_1000, INDIRECT_CHAIN | PIECES | 2), GO(TX), A_RECV,
-	     PKT(TX, OP(RW), 0, 0, 14, 0), PKT(TX, OP(RW), 0, 0, 15, 0), GO(TX), A_RECV);
+	     PKT(TX, OP(RW), 0, 0, L_2G, 0), PKT(TX, OP(RW), 0, 0, L_4G, 0), GO(TX), A_RECV);
 	SEED("spoilt", SETUP(0, BUFFERS), PKT(TX, OP(REQUEST), 0, 0, L_0, 0), GO(TX),
 	     PKT(TX, OP(RW), 0, 0, L_64, SPOIL, 0x10), PKT(TX, OP(RW), 0, 0, L_64, SPOIL, 0x12),
 	     PKT(TX, OP(RW), 0, 0, L_64, SPOIL, 0x13), PKT(TX, OP(RW), 0, 0, L_64, SPOIL, 0x15), GO(TX),

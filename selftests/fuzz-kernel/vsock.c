@@ -501,7 +501,8 @@ static void one_packet(struct dev *d, unsigned int q, const struct packet *p)
 	unsigned int i = (d - world.dev) * NR_VQS + q, n = d->vq[q].nr++, nr = 0, k;
 	__u32 hdr = (HDR_PAGE + 2 * i) * PAGE + n % HDRS * 64;
 	__u32 off = (BUF_PAGE + q * 16) * PAGE;
-	__u32 left = p->len < 16 * PAGE + 1 ? p->len : 16 * PAGE + 1, cut = p->cut;
+	/* Of more than guest memory has the header speaks alone. */
+	__u32 left = p->len <= 16 * PAGE + 1 ? p->len : PAGE, cut = p->cut;
 	struct vring_desc desc[CHAIN_MAX];
 
 	memcpy(mem + hdr, &p->hdr, sizeof(p->hdr));

@@ -46,7 +46,7 @@ lintian_clean() {
 		initial-upload-closes-no-bugs,bogus-mail-host,bogus-mail-host-in-debian-changelog \
 		/build/packages/*.deb
 }
-install_packages() { dpkg --force-unsafe-io --install /build/packages/*.deb; }
+install_packages() { dpkg --force-unsafe-io --install /build/packages/vhost-accel-{dkms,tools}_*.deb; }
 
 expect "make deb" make_packages
 expect "lintian" lintian_clean

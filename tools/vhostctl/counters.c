@@ -17,6 +17,7 @@ const struct counter counters[] = {
 	{ "batches", "batches", NULL, "Batches of chains fetched" },
 	{ "runs", "runs", NULL, "Turns on the worker" },
 	{ "requeues", "requeues", NULL, "Turns cut by the weight limit" },
+	{ "pauses", "pauses", NULL, "Pauses of the worker after many rejections" },
 	{ "poll_hits", "poll_hits", NULL, "Busy polls that found work" },
 	{ "poll_misses", "poll_misses", NULL, "Busy polls that found nothing" },
 	{ "poll_grown", "poll_grown", NULL, "Times the adaptive polling window was doubled" },

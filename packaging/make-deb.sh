@@ -9,8 +9,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 version=$(sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' "$repo/packaging/debian/changelog")
-grep -qx "VERSION := $version" "$repo/Makefile" ||
-	{ echo "make-deb.sh: debian/changelog says $version, Makefile does not" >&2; exit 1; }
+# DKMS compares what the modules say with what the package says.
+others=$(cd "$repo"
+	grep -Lx "VERSION := $version" Makefile
+	grep -L "MODULE_VERSION(\"$version\")" vhost_*/main.c
+	grep -LE "^Version: +$version\$" packaging/rpm/*.spec) || true
+[ -z "$others" ] || { echo "make-deb.sh: not version $version, as debian/changelog has it:" "$others" >&2; exit 1; }
 
 # debian/ has to be at the top; here it is not, so it is built in a copy.
 tree=$work/vhost-accel-$version

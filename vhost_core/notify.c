@@ -428,6 +428,7 @@ void vhc_notify_run(struct vhc_work *work)
 			break;
 		}
 		again = conclude(vq, verdict);
+		/* After a whole turn its end is due whenever somebody waits: UINT_MAX. */
 		if (!again || verdict == VHC_MORE || vhc_worker_has_work(vq) ||
 		    vhc_turn_is_over(vq, UINT_MAX))
 			break;

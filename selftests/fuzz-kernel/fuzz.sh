@@ -12,6 +12,7 @@
 #                          what of it: /dev/vhost-net (default), with corpus and
 #                          regressions; or vhost_blk, with corpus-blk and
 #                          regressions-blk; or /dev/vhost-vsock, in the same way
+#   FUZZ_LEAKS=no          nobody looks for leaks, as that is done later
 #   FUZZ_OUT=DIR           for findings (/out)
 #   FUZZ_NEW=DIR           for inputs that reach new code (in memory, not kept)
 #
@@ -115,7 +116,7 @@ show_findings() {
 # What nobody points to any more, if the kernel looks for that.
 leaks() {
 	local file=/sys/kernel/debug/kmemleak
-	[ -w "$file" ] || return 0
+	[ -w "$file" ] && [ "${FUZZ_LEAKS:-}" != no ] || return 0
 	# What is younger than five seconds is not judged, and two scans have to agree.
 	sleep 6
 	echo scan >"$file"

@@ -21,7 +21,7 @@
 #include "test.h"
 
 #define N(a) (sizeof(a) / sizeof(*(a)))
-#define ROUNDS 60
+#define ROUNDS test_rounds(60)
 
 /* The host's side, which outlives all VMMs, and the VMM's. */
 static struct vnet host, n;

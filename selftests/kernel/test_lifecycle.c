@@ -193,7 +193,7 @@ static void close_in_flight(void)
 {
 	unsigned int i, k;
 
-	for (i = 0; i < 25; i++) {
+	for (i = 0; i < test_rounds(25); i++) {
 		vnet_start(&n, NULL);
 		vnet_rx_post(&n, 256);
 		for (k = 0; k < 200; k++)
@@ -210,7 +210,7 @@ static void close_tap_first(void)
 {
 	unsigned int i, k;
 
-	for (i = 0; i < 10; i++) {
+	for (i = 0; i < test_rounds(10); i++) {
 		vnet_start(&n, NULL);
 		for (k = 0; k < 100; k++)
 			vnet_host_send(&n, k, 60);
@@ -359,10 +359,10 @@ static void no_memory_left(void)
 
 	bare_cycles(20);
 	before = test_kernel_memory();
-	bare_cycles(120);
+	bare_cycles(test_rounds(120));
 	if (!test_until(test_kernel_memory() - before < 200, 5000))
-		test_fail("%lld KiB more after 960 cycles",
-			  test_kernel_memory() - before);
+		test_fail("%lld KiB more after %u cycles",
+			  test_kernel_memory() - before, 8 * test_rounds(120));
 }
 
 static long long free_memory(void)

@@ -398,14 +398,14 @@ static void reset_by_guest(void)
 
 static void many_connections(void)
 {
-	enum { MANY = 3000 };
+	const unsigned int many = test_rounds(3000);
 	unsigned int peer = 0, i;
 	int listener, fd;
 	struct vconn c;
 
 	vvsock_up(&v, NULL);
 	listener = hsock_listen(SOCK_STREAM, &peer);
-	for (i = 0; i < MANY; i++) {
+	for (i = 0; i < many; i++) {
 		/* By the guest and by the host in turns, closed by the other one. */
 		if (i % 2) {
 			vconn_connect(&c, &v, 10000 + i, peer, STREAM);
@@ -503,7 +503,7 @@ static void stream_to_guest(void)
 {
 	bulk_to_guest(NULL, 3000 * KIB + 17, 64 * KIB);
 	bulk_to_guest(NULL, 500 * KIB, 1000);
-	bulk_to_guest(NULL, 20 * KIB, 1);
+	bulk_to_guest(NULL, test_rounds(20 * KIB), 1);
 }
 
 static void stream_to_guest_large_buffers(void)
@@ -1734,7 +1734,8 @@ static void rmmod_while_in_use(void)
 static void open_close_under_connect(void)
 {
 	__u64 cid = 1000000 + getpid();
-	int pid, i;
+	unsigned int i;
+	int pid;
 
 	test_need_ours();
 	pid = test_fork();
@@ -1746,7 +1747,7 @@ static void open_close_under_connect(void)
 				close(fd);
 		}
 	}
-	for (i = 0; i < 50; i++) {
+	for (i = 0; i < test_rounds(50); i++) {
 		vvsock_up(&v, NULL);
 		vvsock_get(&v, &p, 5);
 		OK(vvsock_set_cid(&v, cid + 1000000));

@@ -21,7 +21,7 @@ build_modules() {
 		--exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' --exclude='.*.cmd' \
 		/src/ /build/obj/
 	make -C "$headers" M=/build/obj -j"$(nproc)" \
-		"${vars[@]}" modules
+		W=1 KCFLAGS=-Werror "${vars[@]}" modules
 	# Objects of modules that no longer exist must not reach the lab.
 	rm -f /build/out/*.ko
 	cp -a /build/obj/*.ko /build/out/

@@ -6,8 +6,8 @@
 #
 # Products lie in the directory that the lab shows as /build: vhost_*.ko, and
 # kernel/, clients/, bench/ with what the Makefiles of selftests/ make there.
-# Variables (W=1, C=1, LLVM=1 ...) go to make; each set of them has a build
-# directory of its own. --print-out prints the directory of products.
+# Modules are built with W=1 KCFLAGS=-Werror. Variables (W=, C=1, LLVM=1 ...) go
+# to make; each set of them has a build directory of its own. --print-out prints the directory of products.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 

@@ -267,8 +267,8 @@ run_group() {
 
 # --- all of it -----------------------------------------------------------------
 
-# A machine in the lab leaves half of the CPUs' time: the groups with "beside"
-# run meanwhile, by another of these scripts, which leaves its logs and what it
+# Builds and a machine in the lab leave much of the CPUs' time: the groups with
+# "beside" run meanwhile, by another of these scripts, which leaves its logs and what it
 # counted in our results.
 start_beside() {
 	mkdir "$results/beside"
@@ -298,7 +298,13 @@ run_groups() {
 		# Here and not in the first test: it shows its progress, and takes its time.
 		case $(option "$group" on lab) in
 		host) "$LAB_DIR/setup.sh" --host ;;
-		*) "$LAB_DIR/setup.sh" --kernel "$(option "$group" kernel 6.12)" ;;
+		*)
+			"$LAB_DIR/setup.sh" --kernel "$(option "$group" kernel 6.12)"
+			if [ -n "$others" ] && [ -z "$beside" ]; then
+				start_beside "$others"
+				others=
+			fi
+			;;
 		esac
 		case $(option "$group" on lab) in
 		host | root)
@@ -307,10 +313,6 @@ run_groups() {
 			done
 			;;
 		lab)
-			if [ -n "$others" ] && [ -z "$beside" ]; then
-				start_beside "$others"
-				others=
-			fi
 			run_group "$group" "${mine[@]}"
 			;;
 		esac

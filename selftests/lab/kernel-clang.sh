@@ -5,8 +5,9 @@
 args=()
 for arg in "$@"; do
 	case $arg in
+	-mindirect-branch=thunk-extern) args+=(-mretpoline-external-thunk) ;;
 	-mrecord-mcount | -fmin-function-alignment=* | -fconserve-stack | -fno-allow-store-data-races | \
-	-mindirect-branch*=* | -mindirect-branch-register | -mfunction-return=* | -mharden-sls=* | \
+	-mindirect-branch-register | -mharden-sls=* | \
 	-fzero-init-padding-bits=* | -fno-var-tracking-assignments | -ftrivial-auto-var-init=* | \
 	-mpreferred-stack-boundary=* | -falign-jumps=* | -falign-loops=* | -fplugin* | \
 	-mstack-protector-guard* | --param=* | -Wimplicit-fallthrough=* | -Wno-maybe-uninitialized | \

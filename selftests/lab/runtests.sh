@@ -13,8 +13,8 @@ set -euo pipefail
 plan=$1
 dir=$2
 cgroup=/sys/fs/cgroup/lab-test-$$
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+mkdir "$cgroup"
+trap 'rmdir "$cgroup"' EXIT
 
 # What no test may cause.
 bad_lines='WARNING:|BUG:|Oops|hung task|blocked for more than|possible circular locking'
@@ -24,24 +24,27 @@ bad_lines+='|rcu_(sched|preempt).*stall|scheduling while atomic|sleeping functio
 bad_lines+='|Bad page state|list_(add|del) corruption|unregister_netdevice: waiting'
 bad_lines+='|ODEBUG|non-static key|turning off the locking|workqueue lockup|Bad rss-counter'
 
-# The log without what the allocator says of memory that it could not give, and
-# where: some tests starve us on purpose.
-not_starved() { # file
-	awk '/page allocation failure: order|vmalloc error: size/ { starved = 1; next }
+# Prints what is bad in a log, without what the allocator says of memory that it
+# could not give, and where: some tests starve us on purpose.
+bad_in() { # file
+	bad=$bad_lines awk '
+		/page allocation failure: order|vmalloc error: size/ { starved = 1; next }
 		starved && /Call Trace:/ { starved = 0; next }
-		{ print }' "$1"
+		$0 ~ ENVIRON["bad"] && found < 5 { found++; follow = 26 }
+		follow && printed < 60 { if (!printed++) print "the kernel log says:"; print }
+		follow { follow-- }' "$1"
 }
 
 # Users of our modules, and our threads: the same after a test as before it.
 # Few commands here: each is a tenth of a second without KVM.
 footprint() {
-	local name users
-	while read -r name _ users _; do
-		case $name in vhost*) echo "module $name users $users" ;; esac
-	done < <(sort /proc/modules)
-	while read -r name; do
-		echo "thread $name"
-	done < <(grep -hE '^vhost-' /proc/[0-9]*/comm 2>/dev/null)
+	local module users
+	for module in /sys/module/vhost*/; do
+		[ -e "$module/refcnt" ] || continue
+		read -r users <"$module/refcnt"
+		echo "module ${module:12:-1} users $users"
+	done
+	grep -hE '^vhost-' /proc/[0-9]*/comm 2>/dev/null || true
 }
 
 # KiB allocated with kmalloc, all caches together. Shrinking them first gives
@@ -64,13 +67,21 @@ measure_slab=1
 # times. Clients make the kernel keep more than that: modules, name spaces.
 slab_limit=1024
 
+populated() {
+	local key value
+	while read -r key value; do
+		[ "$key" != populated ] || [ "$value" = 0 ] || return 0
+	done <"$cgroup/cgroup.events"
+	return 1
+}
+
 # Kills what a test left behind; fails if something cannot be killed.
 sweep() {
 	local i pid
-	[ -d "$cgroup" ] || return 0
 	for ((i = 0; i < 50; i++)); do
-		if ! grep -q 'populated 1' "$cgroup/cgroup.events"; then
-			find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || true
+		if ! populated; then
+			! compgen -G "$cgroup/*/" >/dev/null ||
+				find "$cgroup" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || true
 			return 0
 		fi
 		echo 1 >"$cgroup/cgroup.kill"
@@ -91,10 +102,9 @@ run_test() { # name, timeout, command
 	local name=$1 timeout=$2 command=$3 status=0 fit=0 i begin footprint_before slab_before
 	local file=$dir/${1//\//.}
 	local output=$file.log kmsg=$file.kmsg why=$file.why
-	local mark="lab: test $1 begins (${EPOCHREALTIME/./})"
-	begin=$(date +%s)
+	begin=$EPOCHSECONDS
 	echo "$name $timeout" >"$dir/current"
-	echo "$mark" >/dev/kmsg
+	echo "lab: test $name begins" >/dev/kmsg
 	footprint_before=${footprint_now:-$(footprint)}
 	case $measure_slab$command in
 	1/build/kernel/*) slab_before=${slab_now:-$(slab)} ;;
@@ -103,7 +113,6 @@ run_test() { # name, timeout, command
 
 	# timeout(1) has the test's process group; the control group also
 	# catches those that left it.
-	mkdir -p "$cgroup"
 	(
 		echo "$BASHPID" >"$cgroup/cgroup.procs"
 		exec timeout --kill-after=5 "$timeout" bash -c "$command"
@@ -131,14 +140,9 @@ run_test() { # name, timeout, command
 		echo "kernel memory: $slab_before KiB of kmalloc before, $slab_now KiB after"
 	fi >>"$why"
 
-	dmesg >"$tmp/dmesg"
-	awk -v mark="$mark" 'index($0, mark) { found = NR } { line[NR] = $0 }
-		END { for (i = found + 1; i <= NR; i++) print line[i] }' "$tmp/dmesg" >"$kmsg"
-	not_starved "$kmsg" >"$tmp/kmsg"
-	if grep -qE "$bad_lines" "$tmp/kmsg"; then
-		echo "the kernel log says:"
-		grep -E -m 5 -A 25 "$bad_lines" "$tmp/kmsg" | head -n 60
-	fi >>"$why"
+	# What was logged before the next test begins is this one's.
+	dmesg -c >"$kmsg"
+	bad_in "$kmsg" >>"$why"
 
 	# A reason beside the status' own makes a failure of what passed.
 	if [ -s "$why" ] && [ "$T_FAILED" -eq 0 ]; then
@@ -146,7 +150,7 @@ run_test() { # name, timeout, command
 		[ "$T_PASSED" -ne 1 ] || T_PASSED=0
 		T_SKIPPED=0
 	fi
-	report "$name@${LAB_GROUP:-lab}" "$(($(date +%s) - begin))" "$output" "$why"
+	report "$name@${LAB_GROUP:-lab}" "$((EPOCHSECONDS - begin))" "$output" "$why"
 	printf '%s\t%s\t%s\t%s\n' "$name" "$T_PASSED" "$T_FAILED" "$T_SKIPPED" >>"$dir/results"
 	return "$fit"
 }
@@ -160,6 +164,7 @@ fi
 # next one again. Multi-threaded emulation does not survive that every time
 # ("Oops: int3" in the page allocator).
 mkdir -p /sys/fs/cgroup/lab-stays 2>/dev/null || true
+dmesg -C
 while IFS=$'\t' read -r name timeout command <&3; do
 	run_test "$name" "$timeout" "$command" || exit 3
 done 3<"$plan"

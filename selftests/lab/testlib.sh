@@ -10,8 +10,8 @@
 # T_PASSED, T_FAILED, T_SKIPPED. $1 status, $2 output, $3 timeout.
 judge() {
 	local status=$1 output=$2
-	T_PASSED=$(grep -cE '^ok([ -]|$)' "$output" || true)
-	T_FAILED=$(grep -cE '^not ok([ -]|$)' "$output" || true)
+	read -r T_PASSED T_FAILED < <(awk '/^ok([ -]|$)/ { ok++ } /^not ok([ -]|$)/ { bad++ }
+		END { print ok + 0, bad + 0 }' "$output")
 	T_SKIPPED=0
 	case $status in
 	0)

@@ -345,6 +345,11 @@ static bool is_named(const char *name, int argc, char **argv)
 	return !argc;
 }
 
+unsigned int test_rounds(unsigned int n)
+{
+	return n / slow ?: 1;
+}
+
 int test_main(const struct test *tests, unsigned int n, int argc, char **argv)
 {
 	const char *text = getenv("TEST_MODE"), *factor = getenv("TEST_SLOW");

@@ -66,6 +66,12 @@ void test_fail(const char *fmt, ...)
 void test_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 
+/*
+ * How often to repeat what is repeated n times on other kernels: less on a slow
+ * one, which is there for what it finds in one round.
+ */
+unsigned int test_rounds(unsigned int n);
+
 /* Seconds that a test may take; a program with long ones sets it in main(). */
 extern unsigned int test_seconds;
 

@@ -153,11 +153,12 @@ run_host_test() {
 	judge "$status" "$output" "${t_timeout[i]}" >"$why"
 	report "$name" "$((SECONDS - begin))" "$output" "$why"
 	count "$T_PASSED" "$T_FAILED" "$T_SKIPPED"
+	[ "$status" -ne 0 ] || prepared[${t_command[i]}]=ok
 }
 
 # --- tests in the lab ----------------------------------------------------------
 
-declare -A built=()
+declare -A built=() prepared=()
 
 # Builds for a kernel once per run; remembers a failure.
 build_for() {
@@ -170,6 +171,18 @@ build_for() {
 		fi
 	fi
 	[ "${built[$kernel]}" = ok ]
+}
+
+# Runs what a group wants before its boot; once, be it for several groups or as a
+# test of its own.
+prepare() { # script
+	local log=$results/before-${1//\//.}.log
+	if [ -z "${prepared[$1]:-}" ]; then
+		echo "before the boot: $1"
+		prepared[$1]=ok
+		"$LAB_REPO/$1" >"$log" 2>&1 </dev/null || { prepared[$1]=failed; tail -n 40 "$log"; }
+	fi
+	[ "${prepared[$1]}" = ok ]
 }
 
 # Watches one boot from outside: when the test that runs is overdue by far,
@@ -197,16 +210,17 @@ emulator_fault() { # directory
 }
 
 run_group() {
-	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher slow
+	local group=$1 kernel dir i name limit=120 boot=0 pending=() left status watcher slow before
 	local faults=0
 	local p f s
 	shift
 	pending=("$@")
 	kernel=$(option "$group" kernel 6.12)
 	slow=$(option "$group" slow 1)
-	if ! build_for "$kernel"; then
+	before=$(option "$group" before '')
+	if ! build_for "$kernel" || { [ -n "$before" ] && ! prepare "$before"; }; then
 		for i in "${pending[@]}"; do
-			printf 'FAIL  %s: the build for %s failed\n' "$(full_name "$i")" "$kernel"
+			printf 'FAIL  %s: what it needs could not be built for %s\n' "$(full_name "$i")" "$kernel"
 			count 0 1 0
 		done
 		return

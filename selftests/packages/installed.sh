@@ -17,10 +17,11 @@ check() { # name, command...
 }
 
 if [ "${1:-}" != copied ]; then
-	cp -r /build/packages /tmp/packages && cp "$0" /tmp/installed.sh && exec /tmp/installed.sh copied
+	cp -r /build/packages /tmp/packages && cp "$0" /tmp/installed.sh || exit 1
+	exec /tmp/installed.sh copied
 fi
 cd / || exit 1
-trap 'umount /src /build' EXIT
+trap 'umount /src /build; umount /usr/lib/modules 2>/dev/null' EXIT
 for dir in /src /build; do
 	mount -t tmpfs hidden "$dir" || exit 1
 done
@@ -61,22 +62,34 @@ nothing_left() {
 	[ -z "$left" ]
 }
 
-# depmod reads each module there is, through 9p: a minute and a half a kernel.
-# Hidden is what none of ours needs.
-hide() {
+# The modules that this machine needs, in memory, and no others: depmod reads
+# each there is, which through 9p is minutes.
+few_modules() {
+	local dir release
+	mkdir /tmp/modules || return
+	for dir in /lib/modules/*/build; do
+		dir=${dir%/build}
+		release=${dir##*/}
+		mkdir "/tmp/modules/$release"
+		cp -P "$dir"/modules.{builtin,builtin.modinfo,order} "$dir/build" "/tmp/modules/$release" || return
+		modprobe --set-version "$release" --show-depends -a vhost_net vhost_vsock tun tap |
+			sed -n "s:^insmod $dir/\([^ ]*\).*:\1:p" | sort -u >/tmp/wanted
+		tar -C "$dir" -c -T /tmp/wanted | tar -C "/tmp/modules/$release" -x || return
+	done
+	mount --bind /tmp/modules /usr/lib/modules
+}
+depmod_all() {
 	local dir
-	for dir in /lib/modules/*/kernel/{*,drivers/*,net/*}; do
-		case ${dir##*/kernel/} in
-		drivers | net | drivers/net | drivers/vhost | drivers/block | net/vmw_vsock) ;;
-		*) mount -t tmpfs hidden "$dir" || return ;;
-		esac
+	for dir in /lib/modules/*; do
+		depmod "${dir##*/}" || return
 	done
 }
 
 check "the kernel's own at first" own_alone
-hide || exit 1
+few_modules || exit 1
 # What dpkg did elsewhere, where there was no machine to load modules.
 tar -C / -xf /tmp/packages/installed.tar
+depmod_all || exit 1
 # DKMS has built there already; here it would take minutes to do it again.
 touch /etc/dkms/no-autoinstall
 start

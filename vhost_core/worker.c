@@ -12,6 +12,7 @@
  * one worker at a time, also while it is being moved to another.
  */
 #include <linux/cgroup.h>
+#include <linux/cred.h>
 #include <linux/export.h>
 #include <linux/kcov.h>
 #include <linux/kthread.h>
@@ -151,6 +152,26 @@ void vhc_worker_flush(struct vhc_worker *worker)
 }
 
 /*
+ * As the kernel: a cpuset asks whether the caller may steer the thread, and a
+ * VMM without CAP_SYS_NICE may not steer the kernel's. Whose cgroups they are
+ * is not the VMM's choice.
+ */
+static int attach(struct task_struct *task, struct task_struct *whose)
+{
+	struct cred *kernel = prepare_kernel_cred(&init_task);
+	const struct cred *old;
+	int err;
+
+	if (!kernel)
+		return -ENOMEM;
+	old = override_creds(kernel);
+	err = cgroup_attach_task_all(whose, task);
+	revert_creds(old);
+	put_cred(kernel);
+	return err;
+}
+
+/*
  * Take the thread into all of the caller's cgroups. The cpuset among them sets
  * its CPU mask, but only if it differs from the one it leaves: hence the full
  * mask first.
@@ -162,7 +183,7 @@ static int join_cgroups(struct task_struct *task, struct task_struct *whose)
 	err = set_cpus_allowed_ptr(task, cpu_possible_mask);
 	if (err)
 		return err;
-	return cgroup_attach_task_all(whose, task);
+	return attach(task, whose);
 }
 
 /*
@@ -405,7 +426,7 @@ int vhc_worker_set_affinity(struct vhc_worker *worker, struct task_struct *whose
 		return -ENOMEM;
 	/* Not cpus_ptr: that is one CPU while the worker may not migrate. */
 	cpumask_copy(old, &task->cpus_mask);
-	err = cgroup_attach_task_all(&init_task, task);
+	err = attach(task, &init_task);
 	if (!err)
 		err = join_cgroups(task, whose);
 	if (!err) {

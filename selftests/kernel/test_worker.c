@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/capability.h>
 
 #include "test.h"
 #include "vnet.h"
@@ -422,6 +423,33 @@ static void in_owners_cpuset(void)
 	EXPECT_EQ(mask[0], 2);
 }
 
+/* As libvirt runs QEMU: pinned, and with no right to steer the kernel's threads. */
+static void in_owners_cpuset_without_rights(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	__u64 got[16] = { 0 }, mask[16] = { 2 };
+	int owner, more, set;
+	unsigned int id = 0;
+
+	test_need_ours();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		test_skip("one CPU only");
+	OK(vmm_open(&n.vmm, NULL, 0));
+	enter_group("1");
+	EXPECT(!syscall(SYS_capset, &head, none));
+	owner = vmm_set_owner(&n.vmm);
+	more = vmm_new_worker(&n.vmm, &id);
+	set = vmm_set_affinity(&n.vmm, id, mask, sizeof(mask));
+	vmm_get_affinity(&n.vmm, id, got, sizeof(got));
+	vmm_close(&n.vmm);
+	leave_group();
+	EXPECT_EQ(owner, 0);
+	EXPECT_EQ(more, 0);
+	EXPECT_EQ(set, 0);
+	EXPECT_EQ(got[0], 2);
+}
+
 static const char cpu1_online[] = "/sys/devices/system/cpu/cpu1/online";
 
 static void offline_and_back(void)
@@ -531,6 +559,7 @@ static const struct test tests[] = {
 	TEST_ONCE(number_is_limited), TEST(move_under_traffic),
 	TEST_ONCE(affinity), TEST_ONCE(affinity_errors),
 	TEST_ONCE(in_owners_group), TEST_ONCE(in_owners_cpuset),
+	TEST_ONCE(in_owners_cpuset_without_rights),
 	TEST_ONCE(cpu_offline), TEST(cpu_offline_under_traffic), TEST_ONCE(reset_owner_ends_them),
 };
 

@@ -180,7 +180,10 @@ prepare() { # script
 	if [ -z "${prepared[$1]:-}" ]; then
 		echo "before the boot: $1"
 		prepared[$1]=ok
-		"$LAB_REPO/$1" >"$log" 2>&1 </dev/null || { prepared[$1]=failed; tail -n 40 "$log"; }
+		"$LAB_REPO/$1" >"$log" 2>&1 </dev/null &
+		child=$!
+		wait "$child" || { prepared[$1]=failed; tail -n 40 "$log"; }
+		child=
 	fi
 	[ "${prepared[$1]}" = ok ]
 }

@@ -38,6 +38,41 @@ preferred() {
 	done
 }
 rpm_clean() { rpmlint --strict --config /tmp/src/packaging/rpm/rpmlint.toml /tmp/src/packaging/rpm/*.spec; }
+
+# RPMs of what a checkout holds. Debian's rpm lacks the macros of Fedora's
+# systemd, bash-completion and kmodtool packages: their values are given here.
+rpm_sources() {
+	rpm_version=$(sed -n 's/^Version: *//p' /tmp/src/packaging/rpm/vhost-accel.spec)
+	mkdir -p /tmp/rpm/SOURCES &&
+		tar -C /tmp --exclude-vcs --transform "s:^src:vhost-accel-$rpm_version:" \
+			-cJf "/tmp/rpm/SOURCES/vhost-accel-$rpm_version.tar.xz" src
+}
+rpm_build() { # stage, specification, macro...
+	local macros=() macro
+	for macro in '_topdir /tmp/rpm' 'debug_package %{nil}' "${@:3}"; do
+		macros+=(--define "$macro")
+	done
+	rpmbuild --nodeps "${macros[@]}" "$1" "/tmp/src/packaging/rpm/$2.spec"
+}
+rpm_tools() {
+	rpm_build -ba vhost-accel '_unitdir /usr/lib/systemd/system' '_udevrulesdir /usr/lib/udev/rules.d' \
+		'_modulesloaddir /usr/lib/modules-load.d' 'bash_completions_dir /usr/share/bash-completion/completions' \
+		'systemd_post() %{nil}' 'systemd_preun() %{nil}' 'systemd_postun() %{nil}' || return
+	# All that the Debian package has, but for their own ways.
+	dpkg-deb --fsys-tarfile /build/packages/vhost-accel-tools_*.deb | tar -t |
+		sed -n 's:^\.\(/usr/.*[^/]\)$:\1:p' | grep -v /doc/ | sort >/tmp/deb.files
+	rpm -qpl --nosignature /tmp/rpm/RPMS/*/vhost-accel-"$rpm_version"*.rpm | sort >/tmp/rpm.files
+	[ -s /tmp/deb.files ] && [ -z "$(comm -23 /tmp/deb.files /tmp/rpm.files | tee /dev/stderr)" ]
+}
+# Without kmodtool there is no package in it, but all that would be.
+rpm_modules() {
+	local release
+	release=$(releases | head -n 1)
+	rpm_build -bi vhost-accel-kmod "kernel_versions ${release}___/lib/modules/$release/build" \
+		'kmodinstdir_prefix /lib/modules/' 'kmodinstdir_postfix /extra/vhost-accel/' \
+		'_unpackaged_files_terminate_build 0' || return
+	[ "$(find /tmp/rpm/BUILD -path '*/BUILDROOT/*/extra/vhost-accel/vhost_*.ko' | wc -l)" -eq 4 ]
+}
 no_sources() { [ ! -e /src/Kbuild ]; }
 make_packages() { cp -r /src /tmp/src && make -C /tmp/src deb DEB_DIR=/build/packages; }
 lintian_clean() {
@@ -51,7 +86,10 @@ install_packages() { dpkg --force-unsafe-io --install /build/packages/vhost-acce
 expect "make deb" make_packages
 expect "lintian" lintian_clean
 expect "rpmlint" rpm_clean
-rm -rf /tmp/src
+expect "an archive of the sources" rpm_sources
+expect "rpmbuild of the tools" rpm_tools
+expect "rpmbuild of the modules" rpm_modules
+rm -rf /tmp/src /tmp/rpm
 cd / && umount /src || exit
 expect "no sources from here on" no_sources
 expect "dpkg --install" install_packages

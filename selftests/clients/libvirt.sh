@@ -130,11 +130,20 @@ served() {
 	[ "$(jq -r --argjson pid "${m_pid[a]}" '[.[] | select(.pid == $pid) | .driver] | sort | join(" ")' "$tmp/dev")" = "blk vsock" ]
 }
 
-# They began where emulatorpin had the machine by then.
-pinned() {
+workers_on() { # CPUs
 	"$ctl" -j worker >"$tmp/worker"
-	why="vhostctl worker says: $(cat "$tmp/worker")"
-	jq -e 'length == 3 and all(.[]; .cpus == "1")' "$tmp/worker" >/dev/null
+	why="workers are not on CPU $1: $(cat "$tmp/worker")"
+	jq -e --arg cpus "$1" 'length == 3 and all(.[]; .cpus == $cpus)' "$tmp/worker" >/dev/null
+}
+
+# They began where emulatorpin had the machine by then, and go with it; within
+# that they go where vhostctl says.
+pinned() {
+	workers_on 1 && tell emulatorpin "$domain" 0-1 --live && workers_on 0-1 || return
+	"$ctl" -j worker >"$tmp/worker"
+	jq -r '.[] | "\(.dev) \(.worker)"' "$tmp/worker" | while read -r dev worker; do
+		"$ctl" worker set dev "$dev" worker "$worker" cpus 0 || exit 1
+	done && workers_on 0
 }
 
 disk() {
@@ -181,7 +190,7 @@ check "virsh attach-device disk.xml, interface.xml, vsock.xml" attaches || true
 check "virsh start" starts || { report; exit 1; }
 check "boot to the agent, drivers" boots || { report; exit 1; }
 check "vhostctl: disk and sockets are the machine's" served || true
-check "vhostctl: workers are where emulatorpin says" pinned || true
+check "workers are where emulatorpin, then vhostctl says" pinned || true
 check "disk, both ways" disk || true
 check "network: two queue pairs, ping" network || true
 check "sockets: from the host to the guest" sockets || true

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints of requests, in the system "vhost" like those of vhost_core: see
- * vhost_core/trace.h. Types are VIRTIO_BLK_T_*, classes enum vhb_class.
+ * Tracepoints of requests, in the system "vhost" like those of vhost_core, and as
+ * stable: see vhost_core/trace.h. Types are VIRTIO_BLK_T_*, classes enum vhb_class.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM vhost
@@ -14,21 +14,23 @@
 #include "blk.h"
 
 #define VHB_TRACE_FIELDS						\
+	__field(u32, dev)						\
+	__field(u32, vq)						\
 	__field(int, owner)						\
-	__field(unsigned int, vq)					\
 	__field(u32, type)						\
 	__field(u32, bytes)						\
 	__field(u64, sector)
 
 #define VHB_TRACE_ASSIGN						\
-	vhc_vq_who(r->q->vq, &__entry->owner, &__entry->vq);		\
+	vhc_vq_who(r->q->vq, &__entry->dev, &__entry->vq,		\
+		   &__entry->owner);					\
 	__entry->type = r->type;					\
 	__entry->bytes = r->len;					\
 	__entry->sector = r->sector
 
-#define VHB_TRACE_FMT	"owner=%d dev=blk vq=%u type=%u sector=%llu bytes=%u"
-#define VHB_TRACE_ARGS	__entry->owner, __entry->vq, __entry->type, \
-			__entry->sector, __entry->bytes
+#define VHB_TRACE_FMT	"dev=%u vq=%u owner=%d type=%u sector=%llu bytes=%u"
+#define VHB_TRACE_ARGS	__entry->dev, __entry->vq, __entry->owner, \
+			__entry->type, __entry->sector, __entry->bytes
 
 /* A request is handed to the backing; class: for the scheduler. */
 TRACE_EVENT(vhost_blk_issue,

@@ -369,6 +369,9 @@ static inline u32 vhc_ring_used_size(const struct vring_dev *r)
 	return r->packed ? VRING_PACKED_EVENT_SIZE : vring_split_used_size(r->num);
 }
 
+/* The queue as the first arguments of a tracepoint: see trace.h. */
+#define VHC_WHO(vq)	(vq), (vq)->dev->id, (vq)->index
+
 static inline void vhc_count(struct vhc_vq *vq, enum vhc_counter c, u64 n)
 {
 	vq->counter[c] += n;

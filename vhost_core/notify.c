@@ -42,7 +42,7 @@ static int poll_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 		/* Under the lock of the eventfd's wait queue. */
 		WRITE_ONCE(poll->vq->kicked, true);
 		vhc_count(poll->vq, VHC_C_KICKS, 1);
-		trace_vhost_kick(poll->vq);
+		trace_vhost_kick(VHC_WHO(poll->vq));
 	}
 	vhc_vq_wake(poll->vq);
 	return 0;
@@ -197,7 +197,7 @@ int vhc_notify_set_err(struct vhc_vq *vq, int fd)
 void vhc_notify_signal(struct vhc_vq *vq)
 {
 	vhc_count(vq, VHC_C_SIGNALS, 1);
-	trace_vhost_signal(vq);
+	trace_vhost_signal(VHC_WHO(vq));
 	spin_lock(&vq->call_lock);
 	if (vq->call)
 		eventfd_signal(vq->call);
@@ -329,10 +329,10 @@ static bool busy_poll(struct vhc_vq *vq, bool avail)
 	bool hit = false;
 
 	if (window) {
-		trace_vhost_poll_begin(vq, avail);
+		trace_vhost_poll_begin(VHC_WHO(vq), avail);
 		hit = poll_until(vq, avail, begin + window);
 		vhc_count(vq, hit ? VHC_C_POLL_HITS : VHC_C_POLL_MISSES, 1);
-		trace_vhost_poll_end(vq, hit);
+		trace_vhost_poll_end(VHC_WHO(vq), hit);
 	}
 	if (vq->poll_adaptive) {
 		if (hit)
@@ -412,7 +412,7 @@ void vhc_notify_run(struct vhc_work *work)
 	if (vq->state != VHC_VQ_RUNNING && !vq->in_flight)
 		goto out;
 	vhc_count(vq, VHC_C_RUNS, 1);
-	trace_vhost_run(vq);
+	trace_vhost_run(VHC_WHO(vq));
 	if (vq->state != VHC_VQ_BROKEN && !vhc_vq_ready(vq) && !vq->in_flight)
 		goto out;
 	if (unlikely(vq->poll_since))

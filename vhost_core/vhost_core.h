@@ -239,7 +239,7 @@ int vhc_vq_complete(struct vhc_vq *vq, const struct vhc_chain *c);
 u64 vhc_vq_last_in(const struct vhc_vq *vq, const struct vhc_chain *c);
 int vhc_vq_write_byte(struct vhc_vq *vq, u64 addr, u8 byte);
 u64 *vhc_vq_counters(struct vhc_vq *vq);
-void vhc_vq_who(const struct vhc_vq *vq, int *owner, unsigned int *index);
+void vhc_vq_who(const struct vhc_vq *vq, u32 *dev, u32 *index, int *owner);
 void vhc_vq_reject(struct vhc_vq *vq, unsigned int rejection);
 bool vhc_turn_is_over(const struct vhc_vq *vq, unsigned int done);
 void vhc_vq_data_fault(struct vhc_vq *vq);

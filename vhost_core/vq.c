@@ -102,7 +102,7 @@ static void note_rejection(struct vhc_vq *vq, unsigned int rejection)
 {
 	vq->rejected[rejection]++;
 	vq->bad++;
-	trace_vhost_reject(vq, vhc_stats_rejection(vq, rejection, NULL));
+	trace_vhost_reject(VHC_WHO(vq), vhc_stats_rejection(vq, rejection, NULL));
 }
 
 /**
@@ -149,15 +149,17 @@ VHC_EXPORT(vhc_vq_counters);
 /**
  * vhc_vq_who() - by what a tracepoint names a queue
  * @vq: the queue
- * @owner: out: process id of the device's owner
+ * @dev: out: the device's number, as netlink has it
  * @index: out: index of the queue in its device
+ * @owner: out: process id of the device's owner
  *
  * Context: any.
  */
-void vhc_vq_who(const struct vhc_vq *vq, int *owner, unsigned int *index)
+void vhc_vq_who(const struct vhc_vq *vq, u32 *dev, u32 *index, int *owner)
 {
-	*owner = vq->dev->owner_pid;
+	*dev = vq->dev->id;
 	*index = vq->index;
+	*owner = vq->dev->owner_pid;
 }
 VHC_EXPORT(vhc_vq_who);
 
@@ -764,7 +766,7 @@ int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains)
 		vq->kicked = false;
 	else
 		vhc_count(vq, VHC_C_KICKS_SUPPRESSED, 1);
-	trace_vhost_fetch(vq, ok);
+	trace_vhost_fetch(VHC_WHO(vq), ok);
 	*chains = vq->chain;
 	return ok;
 }
@@ -968,7 +970,7 @@ int vhc_vq_publish(struct vhc_vq *vq)
 	n = RING(vq, publish);
 	if (n <= 0)
 		return n ? ring_error(vq, n) : 0;
-	trace_vhost_publish(vq, n);
+	trace_vhost_publish(VHC_WHO(vq), n);
 	if (unlikely(vq->log_used && vq->dev->log_all)) {
 		err = log_published(vq, first, n);
 		if (err)

@@ -103,7 +103,7 @@ void vhc_vq_wake(struct vhc_vq *vq)
 	rcu_read_lock();
 	worker = rcu_dereference(vq->worker);
 	if (worker) {
-		trace_vhost_wake(vq, task_pid_nr(worker->task));
+		trace_vhost_wake(VHC_WHO(vq), task_pid_nr(worker->task));
 		push(worker, &vq->work);
 	}
 	rcu_read_unlock();

@@ -12,21 +12,6 @@ static const char usage_text[] =
 	"Shows vhost devices: id, driver, node, state, the VMM's process id and name,\n"
 	"number of virtqueues and workers, features agreed on.\n";
 
-static void row(const struct nlmsghdr *nlh, json_object *rows)
-{
-	json_object_array_add(rows, decode(nlh, dev_fields));
-}
-
-int get_devices(long dev, json_object *rows)
-{
-	struct request r;
-
-	request_begin(&r, VHOST_CMD_DEV_GET, dev < 0);
-	if (dev >= 0)
-		mnl_attr_put_u32(r.nlh, VHOST_A_DEV_ID, dev);
-	return request_rows(&r, row, rows);
-}
-
 static int show(struct args *a)
 {
 	json_object *rows;

@@ -41,8 +41,8 @@ static int refused(const struct nlmsghdr *nlh)
 
 	if (!e->error)
 		return EXIT_OK;
-	return error(EXIT_KERNEL, "%s%s%s", why ? why : "", why ? ": " : "",
-		     strerror(-e->error));
+	return error(EXIT_KERNEL, "%s%s%s%s", why ? why : "", why ? ": " : "", strerror(-e->error),
+		     e->error == -EPERM && !why ? " (this wants CAP_NET_ADMIN)" : "");
 }
 
 /*

@@ -69,11 +69,15 @@ void print_row(json_object *row, int columns);
 
 /*
  * What there is, into @rows: of one device or virtqueue or worker, or if that is
- * -1 of all. Virtqueues with their counters if @counters. Return: an exit code.
+ * -1 of all. Virtqueues with their counters if @counters; of get_stats() that is
+ * all that there is of them. Return: an exit code.
  */
 int get_devices(long dev, json_object *rows);
 int get_queues(long dev, long vq, json_object *rows, bool counters);
+int get_stats(long dev, long vq, json_object *rows);
 int get_workers(long dev, long worker, json_object *rows);
+/* Make a row of a worker: for request_rows(). */
+void worker_row(const struct nlmsghdr *nlh, json_object *rows);
 
 /* Command lines: "WORD VALUE". */
 struct args {

@@ -22,11 +22,6 @@ static const char usage_text[] =
 	"add   makes another one, and shows it; give it virtqueues with \"vq set\"\n"
 	"del   ends one that serves no virtqueue\n";
 
-static void row(const struct nlmsghdr *nlh, json_object *rows)
-{
-	json_object_array_add(rows, decode(nlh, worker_fields));
-}
-
 /* "dev ID worker ID"; what is not given is -1. */
 static int parse_which(struct args *a, long *dev, long *worker)
 {
@@ -54,21 +49,12 @@ static void put_which(struct request *r, long dev, long worker)
 static int show_answer(struct request *r)
 {
 	json_object *rows = json_object_new_array();
-	int err = request_rows(r, row, rows);
+	int err = request_rows(r, worker_row, rows);
 
 	if (!err)
 		print_rows(rows, COLUMNS_IN_DEV);
 	json_object_put(rows);
 	return err;
-}
-
-int get_workers(long dev, long worker, json_object *rows)
-{
-	struct request r;
-
-	request_begin(&r, VHOST_CMD_WORKER_GET, worker < 0);
-	put_which(&r, dev, worker);
-	return request_rows(&r, row, rows);
 }
 
 static int show(struct args *a)

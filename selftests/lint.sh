@@ -50,7 +50,7 @@ find_files() { # name patterns
 }
 mapfile -t c_files < <(find_files '*.c' '*.h')
 mapfile -t shell_files < <(find_files '*.sh' shellrc
-	grep -lE '^#!/bin/(ba)?sh' .ci/* tools/* tools/systemd/* tools/vhostctl/completion/* 2>/dev/null | grep -v '\.sh$' || true)
+	grep -lE '^#!/bin/(ba)?sh' .ci/* tools/* tools/systemd/* tools/*/completion/* 2>/dev/null | grep -v '\.sh$' || true)
 
 lab_make_tmp lint
 trap lab_cleanup EXIT

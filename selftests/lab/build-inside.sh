@@ -29,7 +29,9 @@ build_modules() {
 
 build_user() {
 	local dir
-	make -C /src/tools/vhostctl --no-print-directory OUT=/build/out/tools
+	for dir in vhostctl vhosttop; do
+		make -C "/src/tools/$dir" --no-print-directory OUT=/build/out/tools
+	done
 	for dir in kernel clients bench fuzz-kernel; do
 		if [ -e "/src/selftests/$dir/Makefile" ]; then
 			mkdir -p "/build/out/$dir"

@@ -9,6 +9,8 @@ ctl=/build/tools/vhostctl
 PATH=/build/tools:$PATH
 # shellcheck source=../../tools/vhostctl/completion/vhostctl
 . /src/tools/vhostctl/completion/vhostctl
+# shellcheck source=../../tools/vhosttop/completion/vhosttop
+. /src/tools/vhosttop/completion/vhosttop
 
 # offers LINE WORDS: the line's last word is being typed; that is offered.
 offers() {
@@ -17,7 +19,7 @@ offers() {
 	read -ra COMP_WORDS <<<"$line"
 	[[ $line != *' ' ]] || COMP_WORDS+=('')
 	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-	_vhostctl
+	"_${line%% *}"
 	why="behind '$line': ${COMPREPLY[*]}, not $*"
 	[ "$(printf '%s\n' "${COMPREPLY[@]}" | sort)" = "$(printf '%s\n' "$@" | sort)" ]
 }
@@ -56,9 +58,13 @@ disks() {
 	return "$status"
 }
 
+vhosttop_options() {
+	offers 'vhosttop ' -b -j -d -n -p -x -h && offers 'vhosttop -b -p ' "$vmm" && offers 'vhosttop -d ' ''
+}
+
 start_vmm
 dev=$("$ctl" -j dev | jq '.[0].dev')
 worker=$("$ctl" -j worker | jq '.[0].worker')
-for name in objects numbers words disks; do
+for name in objects numbers words disks vhosttop_options; do
 	check "$name" "$name" || true
 done

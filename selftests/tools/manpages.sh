@@ -8,9 +8,10 @@ here=$(dirname "$(readlink -f "$0")")
 begin_test
 ctl=/build/tools/vhostctl
 man=/src/tools/vhostctl/man
+top=/src/tools/vhosttop/man
 
 lint() {
-	why=$(mandoc -T lint -W warning "$man"/*.8 2>&1)
+	why=$(mandoc -T lint -W warning "$man"/*.8 "$top"/*.8 2>&1)
 	[ -z "$why" ]
 }
 
@@ -21,9 +22,9 @@ typed() {
 		grep -oE -- '(^|[][ |])(-{0,2}[a-z][a-z_]*)' | tr -d '][ |' | sort -u
 }
 
-# mentioned PAGE: words on standard input that the page does not have.
+# missing PAGE [DIRECTORY]: words on standard input that the page does not have.
 missing() {
-	mandoc -T ascii "$man/$1.8" | col -b | grep -oE -- '-{0,2}[a-z][a-z_]*' | sort -u >"$tmp/has"
+	mandoc -T ascii "${2:-$man}/$1.8" | col -b | grep -oE -- '-{0,2}[a-z][a-z_]*' | sort -u >"$tmp/has"
 	comm -23 - "$tmp/has"
 }
 
@@ -40,6 +41,8 @@ words() {
 	[ -z "$why" ] || return
 	why=$(/src/tools/vhost-counters --help | typed | missing vhost-counters)
 	[ -z "$why" ] || return
+	why=$(/build/tools/vhosttop -h | typed | missing vhosttop "$top")
+	[ -z "$why" ] || return
 	while read -r object; do
 		"$ctl" "$object" help | typed >"$tmp/words"
 		why="$object: $(missing "vhostctl-$object" <"$tmp/words")"
@@ -52,7 +55,7 @@ references() {
 	while read -r page; do
 		why="there is no page $page"
 		[ -e "$man/$page.8" ] || return
-	done < <(sed -n 's/^\.Xr \([^ ]*\) 8.*/\1/p' "$man"/*.8 | sort -u)
+	done < <(sed -n 's/^\.Xr \([^ ]*\) 8.*/\1/p' "$man"/*.8 "$top"/*.8 | sort -u)
 }
 
 for name in lint objects words references; do

@@ -57,7 +57,7 @@ purge() { dpkg --purge vhost-accel-dkms vhost-accel-tools; }
 nothing_left() {
 	local left
 	left=$(find /usr/src /lib/modules/*/updates /etc /usr/lib/udev /usr/lib/modules-load.d /var/lib/dkms /usr/sbin /run \
-		\( -name '*vhost-accel*' -o -name 'vhost_*.ko*' -o -name 'vhostctl*' \) 2>/dev/null)
+		\( -name '*vhost-accel*' -o -name 'vhost_*.ko*' -o -name 'vhostctl*' -o -name 'vhosttop*' \) 2>/dev/null)
 	echo "left: $left"
 	[ -z "$left" ]
 }

@@ -28,7 +28,7 @@ fields() {
 
 # Each field of an event has its type and unit in the second table, and no other.
 types() {
-	sed -nE 's/^\| ([a-z]+) \| ([a-z0-9 ]+(\[\])?) \|.*/\1 \2/p' "$doc" | grep -v '^field ' | sort >"$tmp/doc"
+	sed -nE 's/^\| ([a-z]+) \| ([a-z0-9 ]+(\[\])?) \|.*/\1 \2/p' "$doc" | grep -vE '^(event|field|question|script) ' | sort >"$tmp/doc"
 	sed -nE '/ common_/d; s/^\tfield:(__data_loc )?([^;]*[] ])([a-z]+);.*/\3 \2/p' "$events"/*/format | sed 's/ *$//' | sort -u >"$tmp/kernel"
 	why=$(diff "$tmp/doc" "$tmp/kernel")
 	[ -z "$why" ] && [ "$(wc -l <"$tmp/doc")" -ge 12 ]
@@ -58,7 +58,7 @@ perf_trace() {
 	perf trace -a -e vhost:vhost_fetch,vhost:vhost_blk_complete sleep 0.3 >"$tmp/out" 2>&1 ||
 		{ why=$(tail -n 3 "$tmp/out"); return 1; }
 	why=$(tail -n 3 "$tmp/out")
-	grep -Eq "vhost:vhost_fetch\(dev[=:] $net, vq[=:] 1, owner[=:] .*value[=:] [0-9]+" "$tmp/out" &&
+	grep -Eq "vhost:vhost_fetch\(dev[=:] $net, vq[=:] 1, owner[=:] .*driver[=:] \"net\", value[=:] [0-9]+" "$tmp/out" &&
 		grep -Eq "vhost:vhost_blk_complete\(dev[=:] $disk, .*ns[=:] [0-9]+" "$tmp/out"
 }
 
@@ -91,11 +91,11 @@ printed() {
 	! grep -Eq '^@(seconds|kicked|ready|on|name)\b' "$tmp/$1"
 }
 
-script_kick_to_run() { printed kick-to-run.bt "^@us\[net, $net, 1\]:" "^@us\[blk, $disk, 0\]:" '^\[.*\) +[0-9]+ \|.*@'; }
+script_kick_to_run() { printed kick-to-run.bt "^@us\[$net, 1\]:" "^@us\[$disk, 0\]:" '^\[.*\) +[0-9]+ \|.*@'; }
 script_requests() { printed requests.bt "^@us\[$disk, read\]:" "^@us\[$disk, write\]:" "^@bytes\[$disk, write\]: [0-9]+"; }
 script_batches() {
-	printed batches.bt "^@fetched\[net, $net, 1\]:" "^@published\[net, $net, 1\]:" "^@kicks\[net, $net, 1\]: [0-9]+" \
-		"^@interrupts\[net, $net, 1\]: [0-9]+" '^\[64, 128\) +[1-9]'
+	printed batches.bt "^@fetched\[$net, 1\]:" "^@published\[$net, 1\]:" "^@kicks\[$net, 1\]: [0-9]+" \
+		"^@interrupts\[$net, 1\]: [0-9]+" '^\[64, 128\) +[1-9]'
 }
 script_noise() {
 	printed noise.bt "^@wait_us\[vhost-$guest-net\]:" "^@cpu_us\[vhost-$guest-net\]: [0-9]+" \

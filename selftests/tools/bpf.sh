@@ -91,7 +91,7 @@ printed() {
 	! grep -Eq '^@(seconds|kicked|ready|on|name)\b' "$tmp/$1"
 }
 
-script_kick_to_run() { printed kick-to-run.bt "^@us\[$net, 1\]:" "^@us\[$disk, 0\]:" '^\[.*\) +[0-9]+ \|.*@'; }
+script_kick_to_run() { printed kick-to-run.bt "^@us\[$net, 1\]:" '^\[.*\) +[0-9]+ \|.*@'; }
 script_requests() { printed requests.bt "^@us\[$disk, read\]:" "^@us\[$disk, write\]:" "^@bytes\[$disk, write\]: [0-9]+"; }
 script_batches() {
 	printed batches.bt "^@fetched\[$net, 1\]:" "^@published\[$net, 1\]:" "^@kicks\[$net, 1\]: [0-9]+" \

@@ -66,7 +66,7 @@ perf_trace() {
 start_scripts() {
 	local script
 	for script in /src/tools/bpf/*.bt; do
-		timeout 120 "$script" 2 >"$tmp/$(basename "$script")" 2>&1 &
+		timeout 120 "$script" 5 >"$tmp/$(basename "$script")" 2>&1 &
 		scripts+=("$!")
 		pids+=("$!")
 	done
@@ -116,7 +116,7 @@ heads() {
 modprobe null_blk nr_devices=1
 nice -n 19 /build/bench/vbench --rounds 1000000 tx64 >/dev/null 2>&1 &
 guest=$!
-nice -n 19 /build/bench/blkclass /dev/nullb0 none 10000000 >/dev/null 2>&1 &
+nice -n 5 /build/bench/blkclass /dev/nullb0 none 10000000 >/dev/null 2>&1 &
 reader=$!
 pids+=("$guest" "$reader")
 scripts=()

@@ -41,7 +41,7 @@ words() {
 	[ -z "$why" ] || return
 	why=$(/src/tools/vhost-counters --help | typed | missing vhost-counters)
 	[ -z "$why" ] || return
-	why=$(/build/tools/vhosttop -h | typed | missing vhosttop "$top")
+	why=$(/build/tools/vhosttop -h | sed -n 1p | typed | missing vhosttop "$top")
 	[ -z "$why" ] || return
 	while read -r object; do
 		"$ctl" "$object" help | typed >"$tmp/words"

@@ -43,7 +43,7 @@ check-host: ## only the tests that need neither VM nor root: seconds
 	$(LAB)/check.sh --only host '$(T)'
 
 check-long: ## the tests that take long: stress, soak
-	$(LAB)/check.sh --only k72all,long612,long72,longdebug,pkg612,pkg72 '$(T)'
+	$(LAB)/check.sh --only k72all,trace72,long612,long72,longdebug,pkg612,pkg72 '$(T)'
 
 bench: ## cost in instructions a packet and a request, ours against others (docs/performance.md)
 	$(LAB)/setup.sh

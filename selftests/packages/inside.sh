@@ -60,7 +60,7 @@ rpm_tools() {
 		'systemd_post() %{nil}' 'systemd_preun() %{nil}' 'systemd_postun() %{nil}' || return
 	# All that the Debian package has, but for their own ways.
 	dpkg-deb --fsys-tarfile /build/packages/vhost-accel-tools_*.deb | tar -t |
-		sed -n 's:^\.\(/usr/.*[^/]\)$:\1:p' | grep -v /doc/ | sort >/tmp/deb.files
+		sed -n 's:^\.\(/usr/.*[^/]\)$:\1:p' | grep -vE '/doc/|/lintian/' | sort >/tmp/deb.files
 	rpm -qpl --nosignature /tmp/rpm/RPMS/*/vhost-accel-"$rpm_version"*.rpm | sort >/tmp/rpm.files
 	[ -s /tmp/deb.files ] && [ -z "$(comm -23 /tmp/deb.files /tmp/rpm.files | tee /dev/stderr)" ]
 }

@@ -59,13 +59,16 @@ option() {
 }
 
 # Adds a test of each of the groups: name, groups, time-out, command, mode. A
-# group that has modes takes no other.
+# group that has modes takes no other; GROUP/MODE takes that one.
 add_test() {
 	local group modes
 	for group in ${2//,/ }; do
+		modes=
+		[ "$group" = "${group#*/}" ] || modes=${group#*/}
+		group=${group%%/*}
 		[ -n "${options[$group]+set}" ] || fail "$list: no group '$group' for $1"
 		if [ -n "${5:-}" ]; then
-			modes=$(option "$group" modes "$5")
+			modes=${modes:-$(option "$group" modes "$5")}
 			case ,$modes, in *,"$5",*) ;; *) continue ;; esac
 		fi
 		t_name+=("$1")

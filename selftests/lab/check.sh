@@ -288,8 +288,8 @@ run_group() {
 # --- all of it -----------------------------------------------------------------
 
 # Builds and a machine in the lab leave much of the CPUs' time: the groups with
-# "beside" run meanwhile, by another of these scripts, which leaves its logs and what it
-# counted in our results.
+# "beside" run meanwhile, by another of these scripts, which leaves its logs and what
+# it counted in our results.
 start_beside() {
 	mkdir "$results/beside"
 	VHOST_LAB_BESIDE=$results/beside nice -n 5 "$0" --only "$1" "$pattern" &

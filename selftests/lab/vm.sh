@@ -150,7 +150,8 @@ else
 	qemu+=(-chardev stdio,id=con,signal=off)
 	exec 3</dev/null
 fi
-# Lock statistics are for who asks; /proc/sys/kernel/lock_stat switches them on.
+# Lock statistics are for who asks; /proc/sys/kernel/lock_stat switches them on. To
+# wait for RCU was half of a test's time; what is freed sooner KASAN sees sooner.
 [ "$kernel" != debug ] || append="lockdep.lock_stat=0 rcupdate.rcu_expedited=1 $append"
 # Any oops ends the machine at once: what follows one proves nothing.
 qemu+=(-append "console=ttyS0 loglevel=5 panic=-1 oops=panic tsc=reliable no_timer_check log_buf_len=4M ${append}")

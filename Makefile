@@ -17,6 +17,7 @@ LAB := selftests/lab
 # The release that KDIR belongs to, for depmod and uninstall.
 RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 MODULES := vhost_core vhost_net vhost_blk vhost_vsock
+TOOLS_BUILT := $(addprefix tools/,vhostctl/vhostctl $(addprefix vhosttop/,vhosttop vhosttop.bpf.o vhosttop.skel.h))
 
 .DEFAULT_GOAL := help
 
@@ -26,6 +27,10 @@ help: ## show this list
 
 modules: ## build the modules for the running kernel (or KDIR=...)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+tools: ## build vhostctl and vhosttop where their sources are
+	$(MAKE) -C tools/vhostctl
+	$(MAKE) -C tools/vhosttop
 
 demo: ## a QEMU guest talks to its host through our modules, in a throw-away VM
 	$(LAB)/build.sh $(KERNEL)
@@ -74,8 +79,9 @@ uninstall: ## remove what install put there: the kernel's own are back
 deb: ## Debian packages into DEB_DIR (dist/): vhost-accel-dkms, vhost-accel-tools
 	packaging/make-deb.sh $(DEB_DIR)
 
-clean: ## remove what modules built here (the lab's cache stays)
+clean: ## remove what modules and tools built here (the lab's cache stays)
 	if [ -d $(KDIR) ]; then $(MAKE) -C $(KDIR) M=$(CURDIR) clean; fi
 	if [ -e selftests/host/Makefile ]; then $(MAKE) -C selftests/host clean; fi
+	rm -f $(TOOLS_BUILT)
 
-.PHONY: help modules demo lab check check-host check-long bench fuzz fuzz-kernel lint install uninstall deb clean
+.PHONY: help modules tools demo lab check check-host check-long bench fuzz fuzz-kernel lint install uninstall deb clean

@@ -75,6 +75,15 @@ rpm_modules() {
 }
 no_sources() { [ ! -e /src/Kbuild ]; }
 make_packages() { cp -r /src /tmp/src && make -C /tmp/src deb DEB_DIR=/build/packages; }
+# What docs/install.md has one install before `make deb` is all that this wants.
+documented() {
+	local package
+	for package in $(sed -n '/^Build-Depends:/,/^[^ B]/{s/^Build-Depends://;/^[^ ]/d;s/([^)]*)//g;s/-compat//;s/,//g;p}' \
+		/tmp/src/packaging/debian/control); do
+		sed -n '/apt install build-essential/,/[^\\]$/p' /tmp/src/docs/install.md | grep -qw -- "$package" ||
+			{ echo "docs/install.md does not name $package" && return 1; }
+	done
+}
 lintian_clean() {
 	# Nobody uploads this to Debian, and there is no address to write to yet.
 	lintian --fail-on error,warning --suppress-tags \
@@ -84,6 +93,7 @@ lintian_clean() {
 install_packages() { dpkg --force-unsafe-io --install /build/packages/vhost-accel-{dkms,tools}_*.deb; }
 
 expect "make deb" make_packages
+expect "the build's dependencies are documented" documented
 expect "lintian" lintian_clean
 expect "rpmlint" rpm_clean
 expect "an archive of the sources" rpm_sources

@@ -272,19 +272,23 @@ ssize_t vhc_iotlb_read(struct kiocb *iocb, struct iov_iter *to);
 ssize_t vhc_iotlb_write(struct kiocb *iocb, struct iov_iter *from);
 __poll_t vhc_iotlb_poll(struct file *file, poll_table *wait);
 
-/* vq.c */
+/* vq_setup.c */
 int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index);
 void vhc_vq_free(struct vhc_vq *vq);
 void vhc_vq_reset(struct vhc_vq *vq);
 void vhc_vq_remap(struct vhc_vq *vq);
 bool vhc_vq_make_ready(struct vhc_vq *vq);
+u32 vhc_vq_last_avail(const struct vhc_vq *vq);
+u32 vhc_vq_last_used(const struct vhc_vq *vq);
+
+/* vq.c */
+int vhc_vq_translate(struct vhc_vq *vq, u64 addr, u32 len, u32 perm, struct iovec *iov,
+		     unsigned int room);
 int vhc_vq_kick_enable(struct vhc_vq *vq, bool news);
 int vhc_vq_kick_disable(struct vhc_vq *vq);
 int vhc_vq_has_avail(struct vhc_vq *vq);
 void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection);
 const char *vhc_vq_name(const struct vhc_vq *vq);
-u32 vhc_vq_last_avail(const struct vhc_vq *vq);
-u32 vhc_vq_last_used(const struct vhc_vq *vq);
 
 /* worker.c */
 int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, struct vhc_vq *vq,
@@ -352,6 +356,14 @@ void vhc_netlink_worker_added(struct vhc_worker *worker);
 void vhc_netlink_pin_failed(struct vhc_worker *worker, int err);
 void vhc_netlink_vq_broken(struct vhc_vq *vq, const char *rejection);
 
+/*
+ * A verb of a queue's ring. Layouts are chosen here, once a batch: each choice
+ * names both functions.
+ */
+#define VHC_RING(vq, verb, ...)						\
+	((vq)->ring.packed ? vring_packed_##verb(&(vq)->ring, ##__VA_ARGS__) : \
+			     vring_split_##verb(&(vq)->ring, ##__VA_ARGS__))
+
 /* Bytes of the three parts of a ring. */
 static inline u32 vhc_ring_desc_size(const struct vring_dev *r)
 {
@@ -375,6 +387,18 @@ static inline u32 vhc_ring_used_size(const struct vring_dev *r)
 static inline void vhc_count(struct vhc_vq *vq, enum vhc_counter c, u64 n)
 {
 	vq->counter[c] += n;
+}
+
+/* Forget what was translated. No address is inside an empty region. */
+static inline void vhc_vq_cache_clear(struct vhc_vq *vq)
+{
+	struct vhc_region *c;
+
+	for (c = vq->cache; c < vq->cache + ARRAY_SIZE(vq->cache); c++) {
+		c->start = 1;
+		c->last = 0;
+		c->perm = 0;
+	}
 }
 
 /*

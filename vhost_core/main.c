@@ -21,6 +21,7 @@
  *
  *	ring/	  the ring format: pure C, shared with the tests
  *	vq.c	  ring + memory + notification: the verbs of device modules
+ *	vq_setup.c  a queue's life: its ring is mapped, it starts and stops
  *	mem.c	  memory table: guest address to VMM address
  *	iotlb.c	  the same through an IOMMU of the VMM
  *	worker.c  threads and what they have to do

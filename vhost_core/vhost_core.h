@@ -217,7 +217,7 @@ struct dentry *vhc_debugfs(void);
 void vhc_dev_config_changed(struct vhc_dev *dev);
 void vhc_dev_stop(struct vhc_dev *dev, bool discard);
 
-/* Virtqueues: vq.c */
+/* Virtqueues: vq.c, vq_setup.c */
 unsigned int vhc_vq_size(const struct vhc_vq *vq);
 bool vhc_vq_is_broken(const struct vhc_vq *vq);
 u32 vhc_vq_base(const struct vhc_vq *vq);

@@ -241,16 +241,19 @@ static void guest_event(struct fuzz *f)
 	pk_event(&f->g.mem, flags & 3, pk_wire(num, pos + (flags & 4 ? num : 0) + ahead));
 }
 
-/* The next load of a size in this verb, from event *@i on; NULL if there is none. */
-static const struct env_event *next_load(unsigned int *i, u32 size)
+/* The next load of this verb, from event *@i on, which is to be this one: its value. */
+static u64 next_load(unsigned int *i, enum env_part part, u32 off, u32 size)
 {
 	while (*i < env.nr_event) {
 		const struct env_event *e = &env.event[(*i)++];
 
-		if (e->kind == ENV_LOAD && e->size == size && !e->faulted)
-			return e;
+		if (e->kind != ENV_LOAD || e->faulted)
+			continue;
+		require(e->part == part && e->off == off && e->size == size,
+			"another field than the next");
+		return e->val;
 	}
-	return NULL;
+	env_die("a field that was not loaded");
 }
 
 static u64 get_le(const u8 *p, unsigned int n)
@@ -286,15 +289,15 @@ static void check_batch(const struct fuzz *f, u16 start)
 {
 	const struct vring_dev *r = &f->g.r;
 	const struct vring_batch *b = &f->g.b;
-	unsigned int ev = 0, fl, i, k;
+	unsigned int ev = 0, i, k;
 	u16 pos = start;
 
 	for (i = 0; i < b->nr; i++) {
 		const struct vring_chain *c = &b->chain[i];
 		const struct vring_seg *s = b->seg + c->seg;
-		u64 addr = 0, val = 0, out_len = 0, in_len = 0;
-		const struct env_event *e;
-		bool seen = false;
+		u64 addr = 0, out_len = 0, in_len = 0;
+		u32 len = 0, flags = 0;
+		u16 id = 0;
 		unsigned int outs = 0;
 
 		require(c->nr_seg && c->seg + c->nr_seg <= VRING_SEG_MAX, "segments out of range");
@@ -302,39 +305,33 @@ static void check_batch(const struct fuzz *f, u16 start)
 		for (k = 0; k < c->slots; k++, pos++) {
 			u32 at = pos % r->num * 16;
 
-			e = next_load(&ev, 8);
-			require(e && e->off == at, "an address that was not loaded");
-			addr = e->val;
-			e = next_load(&ev, 8);
-			require(e && e->off == at + 8, "a word that was not loaded");
-			val = e->val;
+			id = next_load(&ev, ENV_DESC, at + 12, 4);
+			flags = env.event[ev - 1].val >> 16;
 			if (!k) {
-				/* Its flags were seen, and a barrier, before that. */
-				for (fl = 0; fl < ev; fl++) {
-					e = &env.event[fl];
-					if (e->kind == ENV_LOAD && e->size == 2 && e->off == at + 14)
-						seen = (e->val & 0x8080) ==
-						       pk_avail(!(pos & r->num));
-				}
-				require(seen, "a chain that was not available");
+				require((flags & 0x8080) == pk_avail(!(pos & r->num)),
+					"a chain that was not available");
+				require(env.event[ev].kind == ENV_RMB,
+					"no barrier behind the first flags");
 			}
-			require(k == c->slots - 1u || (val >> 48 & 5) == VRING_D_NEXT,
+			addr = next_load(&ev, ENV_DESC, at, 8);
+			len = next_load(&ev, ENV_DESC, at + 8, 4);
+			require(k == c->slots - 1u || (flags & 5) == VRING_D_NEXT,
 				"a chain beyond its end");
-			if (val >> 48 & VRING_D_INDIRECT)
+			if (flags & VRING_D_INDIRECT)
 				continue;
-			require(k < c->nr_seg && s[k].addr == addr && s[k].len == (u32)val &&
-				!((s[k].flags ^ val >> 48) & VRING_D_WRITE),
+			require(k < c->nr_seg && s[k].addr == addr && s[k].len == len &&
+				!((s[k].flags ^ flags) & VRING_D_WRITE),
 				"a segment that was not loaded");
 		}
-		require(c->id == (u16)(val >> 32), "another id than the last one's");
-		if (val >> 48 & VRING_D_INDIRECT) {
-			require(r->indirect && c->slots == 1 && !(val >> 48 & VRING_D_NEXT),
+		require(c->id == id, "another id than the last one's");
+		if (flags & VRING_D_INDIRECT) {
+			require(r->indirect && c->slots == 1 && !(flags & VRING_D_NEXT),
 				"a table where none may be");
-			require((u32)val == 16u * c->nr_seg, "not all of a table");
+			require(len == 16u * c->nr_seg, "not all of a table");
 			for (k = 0; k < c->nr_seg; k++)
-				check_table_seg(addr, (u32)val, k, s + k);
+				check_table_seg(addr, len, k, s + k);
 		} else {
-			require(!(val >> 48 & VRING_D_NEXT), "a chain without an end");
+			require(!(flags & VRING_D_NEXT), "a chain without an end");
 			require(c->nr_seg == c->slots, "more segments than descriptors");
 		}
 		for (k = 0; k < c->nr_seg; k++) {
@@ -508,16 +505,13 @@ static void device_need_signal(struct fuzz *f)
 	u64 old = f->signalled, pos, end;
 	u32 num = f->g.r.num, event;
 	unsigned int i = 0;
-	const struct env_event *e;
 	int want = 1, ret = pk_need_signal(&f->g);
 
 	require(ret >= 0 || (ret == -VRING_E_FAULT && env.faulted), "need_signal failed");
 	if (ret < 0)
 		return;
 	require(env.event[0].kind == ENV_MB, "no barrier in front of the guest's wish");
-	e = next_load(&i, 4);
-	require(e && e->part == ENV_AVAIL, "the guest's wish was not loaded");
-	event = e->val;
+	event = next_load(&i, ENV_AVAIL, 0, 4);
 	f->signalled = f->published;
 	if ((event >> 16 & 3) == PK_DISABLE) {
 		want = 0;

@@ -66,7 +66,7 @@ static inline u16 avail_flags(const struct vring_dev *r, u16 pos)
 }
 
 /* Say when we want kicks. */
-static int store_event(struct vring_dev *r, u32 flags, u16 pos)
+static __always_inline int store_event(struct vring_dev *r, u32 flags, u16 pos)
 {
 	vring_ptr ptr = vring_at(&r->used, 0);
 
@@ -106,7 +106,7 @@ u32 vring_packed_base(const struct vring_dev *r)
 }
 
 /* Descriptors from @pos on that are in one lap and lie in one piece. */
-static inline u16 run_length(const struct vring_dev *r, u16 pos)
+static inline u32 run_length(const struct vring_dev *r, u16 pos)
 {
 	u32 slot = vring_slot(r, pos), n = r->num - slot;
 
@@ -118,49 +118,13 @@ static inline u16 run_length(const struct vring_dev *r, u16 pos)
 	return n;
 }
 
-/*
- * Inside a window: which descriptors from @pos to @stop are available, as far
- * as they are in a row? Sets @pos behind them; false on a fault.
- */
-static __always_inline bool scan(const struct vring_dev *r, u16 *pos, u16 stop)
-{
-	u16 at = *pos;
-
-	while (at != stop) {
-		const vring_ptr start = desc_at(r, at) + DESC_FLAGS;
-		const u16 want = avail_flags(r, at);
-		const u16 n = min((u16)(stop - at), run_length(r, at));
-		const vring_ptr end = start + DESC_SIZE * n;
-		vring_ptr ptr;
-
-		for (ptr = start; ptr != end; ptr += DESC_SIZE) {
-			u16 flags;
-
-			vring_get16(flags, ptr, fault);
-			if ((flags & OWNER_FLAGS) != want) {
-				*pos = at + (ptr - start) / DESC_SIZE;
-				return true;
-			}
-		}
-		at += n;
-	}
-	*pos = at;
-	return true;
-fault:
-	return false;
-}
-
-/* Inside a window: copy the descriptor at @pos of @part, by @mask in a slot. */
-#define copy_desc(part, mask, s, pos, fault)				\
+/* Inside a window: the rest of the descriptor at @desc, @word is its id and flags. */
+#define copy_rest(s, word, desc, fault)					\
 	do {								\
-		const vring_ptr _desc = vring_at(part, DESC_SIZE * ((pos) & (mask))); \
-		u64 _word;						\
-									\
-		vring_get64((s)->addr, _desc, fault);			\
-		vring_get64(_word, _desc + DESC_LEN, fault);		\
-		(s)->len = (u32)_word;					\
-		(s)->next = (u16)(_word >> 32);				\
-		(s)->flags = (u16)(_word >> 48);			\
+		vring_get64((s)->addr, desc, fault);			\
+		vring_get32((s)->len, (desc) + DESC_LEN, fault);	\
+		(s)->next = (u16)(word);				\
+		(s)->flags = (word) >> 16;				\
 	} while (0)
 
 /* Is there another descriptor behind this one? */
@@ -170,116 +134,124 @@ static inline bool goes_on(const struct vring_seg *s)
 }
 
 /*
- * One window: look which descriptors are available, then copy chains. The
- * first look is at flags only, at many of them for one barrier; what counts
- * of a descriptor otherwise is in the copy. Of a chain only the first flags say
- * that it is available. @end is the position behind the chains, @odd the first
- * that is not simple, or behind all.
+ * One window: copy chains as long as their first descriptors are available; of
+ * the others' flags only NEXT and WRITE count. Most chains are one descriptor
+ * that names its buffer: flags are compared with those of such a one. @odd is
+ * the first that is not simple, or behind all.
  *
- * Return: number of chains, or the negative of an enum vring_error if the
- * first of them cannot be had.
+ * Return: how the window ended, 0 or the negative of an enum vring_error; b->nr
+ * chains were copied before, and @end is the position behind them.
  */
 static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int max,
-		  u16 *end, u16 *odd)
+		  u16 *end, struct vring_chain **odd)
 {
 	/* Pointers, not indices: checks of these would be calls in the window. */
-	struct vring_chain *c = b->chain, *last = c + max, *strange = last;
-	struct vring_seg *s = b->seg, *first = s;
+	struct vring_chain *c = b->chain, *strange = c + max;
+	struct vring_seg *s = b->seg;
 	const struct vring_seg *room = s + VRING_SEG_MAX;
-	/* Copies, as stores to the batch might change these for all the compiler knows. */
-	const struct vring_seg *segs = s;
-	const struct vring_part desc = r->desc;
-	const u32 mask = r->num - 1;
 	/* What we have and the guest was not told of is not the guest's. */
 	const u16 limit = r->published + r->num;
-	u16 start = r->last_avail, at = start, seen = start;
-	u32 dry = U32_MAX;	/* where a descriptor was found not available */
+	u16 at = r->last_avail, seg = 0;
+	u32 left = min(max, (u32)(u16)(limit - at)), run = 0, rest = 0;
 	int err = 0;
 
 	if (!vring_access_begin(vring_at(&r->desc, 0), sizeof(u64)))
 		return -VRING_E_FAULT;
 
-	for (; c < last; c++) {
-		u16 nr = 1;
+	while (left) {
+		/* One lap, one piece of memory. */
+		const u32 want = (u32)avail_flags(r, at) << 16;
+		vring_ptr desc = desc_at(r, at);
+		u32 word = 0, diff = 0;
+		u16 pos;
 
-		if (at == seen) {
-			u16 stop = at + min((u32)(last - c), (u32)(u16)(limit - at));
-
-			if (at == dry)
+		run = min(left, run_length(r, at));
+		for (rest = run; rest; rest--, c++, s++, desc += DESC_SIZE) {
+			vring_get32(word, desc + DESC_ID, fault);
+			diff = (word ^ want) & (OWNER_FLAGS | VRING_D_NEXT |
+						VRING_D_INDIRECT) << 16;
+			if (unlikely(diff))
 				break;
-			if (!scan(r, &seen, stop))
-				goto fault;
-			if (at == seen)
-				break;
-			if (seen != stop)
-				dry = seen;
 			/*
 			 * Flags before the rest. Pairs with the guest's barrier
 			 * between a chain and the flags of its first descriptor.
 			 */
 			vring_rmb();
+			copy_rest(s, word, desc, fault);
+			c->id = s->next;
+			c->slots = 1;
+			c->seg = seg++;
+			c->nr_seg = 1;
+			if (unlikely(!vring_chain_simple(c, s)) && c < strange)
+				strange = c;
 		}
-		if (unlikely(s == room)) {
-			err = -VRING_E_SEGS;
+		at += run - rest;
+		left -= run - rest;
+		run = rest;
+		if (diff & OWNER_FLAGS << 16)
 			break;
-		}
-		copy_desc(&desc, mask, s, at, fault);
-		at++;
-		while (unlikely(goes_on(s))) {
-			s++;
-			nr++;
-			if (s == room) {
+		if (likely(!diff))
+			continue;
+
+		/* A chain of several, or a table. */
+		vring_rmb();
+		copy_rest(s, word, desc, fault);
+		c->seg = seg;
+		c->nr_seg = 1;
+		for (pos = at + 1; goes_on(s); pos++) {
+			if (++s == room) {
 				err = -VRING_E_SEGS;
-				break;
+				goto out;
 			}
-			if (at == limit) {
+			if (pos == limit) {
 				err = -VRING_E_LOOP;
-				break;
+				goto out;
 			}
-			copy_desc(&desc, mask, s, at, fault);
-			if (at == seen)
-				seen++;
-			at++;
+			desc = desc_at(r, pos);
+			vring_get32(word, desc + DESC_ID, fault);
+			copy_rest(s, word, desc, fault);
+			c->nr_seg++;
 		}
-		if (unlikely(err))
-			break;
 		c->id = s->next;
-		c->slots = at - start;
+		c->slots = c->nr_seg;
+		seg += c->nr_seg;
 		s++;
-		c->seg = first - segs;
-		c->nr_seg = nr;
-		if (unlikely(!vring_chain_simple(c, first)) && c < strange)
+		if (c < strange)
 			strange = c;
-		first = s;
-		start = at;
+		c++;
+		/* Each chain behind it needs a segment and a descriptor. */
+		at = pos;
+		left = min3(left - 1, (u32)(room - s), (u32)(u16)(limit - at));
 	}
-	vring_access_end();
 out:
-	b->nr_seg = first - segs;
-	*end = start;
-	*odd = strange - b->chain;
-	return c > b->chain ? c - b->chain : err;
-fault:
 	vring_access_end();
+	b->nr = c - b->chain;
+	b->nr_seg = seg;
+	*end = at;
+	*odd = strange;
+	return err;
+fault:
+	/* Of this run so many were copied; of a chain of several, nothing. */
+	at += run - rest;
 	err = -VRING_E_FAULT;
 	goto out;
 }
 
 int vring_packed_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int max)
 {
-	u16 end, odd, i;
-	int n;
+	struct vring_chain *odd;
+	u16 end, i;
+	int err, n;
 
 	b->nr = 0;
 	b->nr_seg = 0;
-	n = gather(r, b, min(max, VRING_BATCH), &end, &odd);
-	if (n <= 0)
-		return n;
-	b->nr = n;
+	err = gather(r, b, min(max, VRING_BATCH), &end, &odd);
+	n = b->nr;
+	if (!n)
+		return err;
 	r->avail_idx = end;
-	if (unlikely(odd < n)) {
-		int err = vring_batch_check(r, b, odd);
-
+	if (unlikely(odd < b->chain + n)) {
+		err = vring_batch_check(r, b, odd - b->chain);
 		if (err)
 			return err;
 		/* What was cut off is fetched again. */
@@ -291,41 +263,67 @@ int vring_packed_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int 
 }
 
 /*
+ * The next recorded entry that is stored; with IN_ORDER it may speak for those
+ * before it. Return: the slots of all of them.
+ */
+static __always_inline u32 next_done(const struct vring_dev *r, const struct vring_done **done,
+				     const struct vring_done *end)
+{
+	u32 slots = (*done)->slots;
+
+	while (vring_skip(r, *done, end))
+		slots += (++*done)->slots;
+	return slots;
+}
+
+/* Id and flags of a used entry; @lap is those of its lap. */
+static inline u32 used_word(const struct vring_done *done, u32 lap)
+{
+	return done->id | lap | (done->len ? VRING_D_WRITE << 16 : 0);
+}
+
+static inline u32 used_flags(const struct vring_dev *r, u16 pos)
+{
+	return wrap_counter(r, pos) ? OWNER_FLAGS << 16 : 0;
+}
+
+/*
  * Store the recorded entries, but of the one at @published only what the flags
  * do not cover; with @publish then its flags, and the guest sees them all.
  */
 static int store(struct vring_dev *r, bool publish)
 {
 	const struct vring_done *done = r->pend, *end = done + r->nr_pend;
-	const struct vring_part part = r->desc;
-	const u32 num = r->num, mask = num - 1;
-	const u16 published = r->published;
-	/* Not cut to 16 bits at each step; a slot and its lap are the same. */
-	u32 row = r->stored, at = row;
+	const vring_ptr first = desc_at(r, r->published);
+	u16 row = r->stored;
 
-	if (!vring_access_begin(vring_at(&r->desc, 0), sizeof(u64)))
+	if (!vring_access_begin(first, sizeof(u64)))
 		return -VRING_E_FAULT;
-	for (; done < end; done++) {
-		const u32 len = done->len;
-		vring_ptr desc;
-		u32 flags;
+	if (row == r->published && done < end) {
+		u32 slots = next_done(r, &done, end);
+		u32 word = used_word(done, used_flags(r, row));
 
-		at += done->slots;
-		if (vring_skip(r, done, end))
-			continue;
-		flags = row & num ? 0 : OWNER_FLAGS;
-		if (len)
-			flags |= VRING_D_WRITE;
-		desc = vring_at(&part, DESC_SIZE * (row & mask));
-		if (unlikely((u16)row == published)) {
-			r->first_flags = flags;
-			vring_put32(len, desc + DESC_LEN, fault);
-			vring_put16(done->id, desc + DESC_ID, fault);
-		} else {
-			vring_put64(len | (u64)(done->id | flags << 16) << 32,
-				    desc + DESC_LEN, fault);
-		}
-		row = at;
+		r->first_flags = word >> 16;
+		vring_put32(done->len, first + DESC_LEN, fault);
+		vring_put16((u16)word, first + DESC_ID, fault);
+		row += slots;
+		done++;
+	}
+	while (done < end) {
+		/* One lap, one piece of memory. */
+		const vring_ptr start = desc_at(r, row);
+		const vring_ptr stop = start + DESC_SIZE * run_length(r, row);
+		const u32 lap = used_flags(r, row);
+		vring_ptr desc = start;
+
+		do {
+			u32 slots = next_done(r, &done, end);
+
+			vring_put32(done->len, desc + DESC_LEN, fault);
+			vring_put32(used_word(done, lap), desc + DESC_ID, fault);
+			desc += DESC_SIZE * slots;
+		} while (++done < end && desc < stop);
+		row += (desc - start) / DESC_SIZE;
 	}
 	if (publish) {
 		/*
@@ -334,7 +332,7 @@ static int store(struct vring_dev *r, bool publish)
 		 * loading these and the rest.
 		 */
 		vring_wmb();
-		vring_put16(r->first_flags, desc_at(r, r->published) + DESC_FLAGS, fault);
+		vring_put16(r->first_flags, first + DESC_FLAGS, fault);
 	}
 	vring_access_end();
 	r->stored = r->last_used;
@@ -418,7 +416,7 @@ int vring_packed_kick_disable(struct vring_dev *r)
 }
 
 /* Ask for a kick when a descriptor at @pos is made available. */
-static int ask_for_kick(struct vring_dev *r, u16 pos)
+static __always_inline int ask_for_kick(struct vring_dev *r, u16 pos)
 {
 	int err = store_event(r, r->event_idx ? EVENT_DESC : EVENT_ENABLE, pos);
 
@@ -433,7 +431,7 @@ static int ask_for_kick(struct vring_dev *r, u16 pos)
 }
 
 /* Is the descriptor at @pos available? 1, 0, or an error. */
-static int look_at(const struct vring_dev *r, u16 pos)
+static __always_inline int look_at(const struct vring_dev *r, u16 pos)
 {
 	const vring_ptr ptr = desc_at(r, pos) + DESC_FLAGS;
 	u16 flags;

@@ -200,15 +200,15 @@ static inline vring_ptr vring_at(const struct vring_part *p, u32 off)
 
 /**
  * struct vring_done - a used entry, put and not stored yet
+ * @len: bytes written to it
  * @id: of the chain
  * @slots: of the chain
- * @len: bytes written to it
  * @out_only: it had no room to write to
  */
 struct vring_done {
+	u32 len;
 	u16 id;
 	u16 slots;
-	u32 len;
 	bool out_only;
 };
 
@@ -309,15 +309,14 @@ static inline u32 vring_packed_desc_size(u32 num)
 int vring_chain_check(const struct vring_dev *r, struct vring_batch *b, u16 i);
 
 /*
- * The same, inline for what most chains are: one direct descriptor. False if it
- * takes vring_chain_check().
+ * The same, inline for what most chains are: one descriptor, and no table's.
+ * False if there is something about it that vring_chain_check() has to report.
  */
 static inline bool vring_chain_simple(struct vring_chain *c, const struct vring_seg *s)
 {
 	const u32 len = s->len;
 
-	if (unlikely(c->nr_seg != 1 || s->flags & VRING_D_INDIRECT || !len ||
-		     s->addr + (len - 1) < s->addr))
+	if (unlikely(!len || s->addr + (len - 1) < s->addr))
 		return false;
 	if (s->flags & VRING_D_WRITE) {
 		c->nr_out = 0;

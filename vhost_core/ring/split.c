@@ -94,6 +94,20 @@ int vring_split_start(struct vring_dev *r, u16 last_avail)
 	return 0;
 }
 
+/* Inside a window: copy the descriptor at @idx of @part, which is inside @mask. */
+#define copy_desc(s, part, mask, idx, fault)				\
+	do {								\
+		/* Changes no index that passed; binds a mispredicted one, too. */ \
+		const vring_ptr _desc = vring_at(part, 16 * ((idx) & (mask))); \
+		u64 _word;						\
+									\
+		vring_get64((s)->addr, _desc, fault);			\
+		vring_get64(_word, _desc + 8, fault);			\
+		(s)->len = (u32)_word;					\
+		(s)->flags = (u16)(_word >> 32);			\
+		(s)->next = (u16)(_word >> 48);				\
+	} while (0)
+
 /*
  * One window: @max heads, and for each the raw descriptors of its chain. What
  * keeps the walk inside the table is checked here, and simple chains; @odd is
@@ -106,76 +120,69 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 		  u16 *odd)
 {
 	const u32 mask = r->num - 1;
+	/* Copies, as stores to the batch might change these for all the compiler knows. */
+	const struct vring_part avail = r->avail, table = r->desc;
 	/* Pointers, not indices: checks of these would be calls in the window. */
 	struct vring_chain *c = b->chain, *last = c + max, *strange = last;
-	struct vring_seg *s = b->seg, *first = s;
-	const struct vring_seg *end = s + VRING_SEG_MAX;
-	u16 at = r->last_avail;
+	struct vring_seg *s = b->seg;
+	const struct vring_seg *room = s + VRING_SEG_MAX;
+	u16 at = r->last_avail, seg = 0;
 	int err = 0;
 
 	if (!vring_access_begin(vring_at(&r->avail, 0), sizeof(u16)))
 		return -VRING_E_FAULT;
 
-	for (; c < last; c++, at++) {
+	for (; c < last; c++, s++, at++) {
 		u16 idx;
 
-		vring_get16(idx, vring_at(&r->avail, RING_ENTRIES + 2 * (at & mask)),
-			    fault);
+		vring_get16(idx, vring_at(&avail, RING_ENTRIES + 2 * (at & mask)), fault);
 		if (unlikely(idx > mask)) {
 			err = -VRING_E_HEAD;
 			break;
 		}
+		copy_desc(s, &table, mask, idx, fault);
 		c->id = idx;
-		for (;;) {
-			vring_ptr desc;
-			u64 word;
-
-			if (unlikely(s == end)) {
-				err = -VRING_E_SEGS;
-				break;
-			}
-			/*
-			 * The mask changes nothing for an index that passed
-			 * the check; it binds a mispredicted one, too.
-			 */
-			desc = vring_at(&r->desc, (idx & mask) * 16);
-			vring_get64(s->addr, desc, fault);
-			vring_get64(word, desc + 8, fault);
-			s->len = (u32)word;
-			s->flags = (u16)(word >> 32);
-			s->next = (u16)(word >> 48);
+		c->slots = 1;
+		c->seg = seg;
+		c->nr_seg = 1;
+		if (likely(!(s->flags & (VRING_D_NEXT | VRING_D_INDIRECT)))) {
+			if (unlikely(!vring_chain_simple(c, s)) && c < strange)
+				strange = c;
+			seg++;
+			continue;
+		}
+		/* A chain of several, or a table. */
+		if (c < strange)
+			strange = c;
+		while ((s->flags & (VRING_D_NEXT | VRING_D_INDIRECT)) == VRING_D_NEXT) {
 			idx = s->next;
-			if (likely(!(s->flags & VRING_D_NEXT)) ||
-			    (s->flags & VRING_D_INDIRECT)) {
-				s++;
-				break;
-			}
-			s++;
 			if (unlikely(idx > mask)) {
 				err = -VRING_E_NEXT;
 				break;
 			}
-			if (unlikely(s - first == r->num)) {
+			if (unlikely(c->nr_seg > mask)) {
 				err = -VRING_E_LOOP;
 				break;
 			}
+			if (unlikely(++s == room)) {
+				err = -VRING_E_SEGS;
+				break;
+			}
+			copy_desc(s, &table, mask, idx, fault);
+			c->nr_seg++;
 		}
 		if (unlikely(err))
 			break;
-		c->slots = 1;
-		c->seg = first - b->seg;
-		c->nr_seg = s - first;
-		if (unlikely(!vring_chain_simple(c, first)) && c < strange)
-			strange = c;
-		first = s;
+		seg += c->nr_seg;
+		/* Each chain behind it needs a segment. */
+		last = min(last, c + (room - s));
 	}
-	vring_access_end();
 out:
-	b->nr_seg = first - b->seg;
+	vring_access_end();
+	b->nr_seg = seg;
 	*odd = strange - b->chain;
 	return c > b->chain ? c - b->chain : err;
 fault:
-	vring_access_end();
 	err = -VRING_E_FAULT;
 	goto out;
 }
@@ -213,26 +220,38 @@ int vring_split_fetch(struct vring_dev *r, struct vring_batch *b, unsigned int m
 }
 
 /*
- * Inside a window: store the recorded entries. In two stores each: an entry is
- * aligned to 4 bytes only, and its second half may lie in the next page.
+ * Inside a window: store the recorded entries; false on a fault. In two stores
+ * each: an entry is aligned to 4 bytes only, and its second half may lie in the
+ * next page.
  */
-#define store_pending(r, fault)						\
-	do {								\
-		const struct vring_done *_done = (r)->pend;		\
-		const struct vring_done *_end = _done + (r)->nr_pend;	\
-		u16 _row = (r)->stored, _at = _row;			\
-									\
-		for (; _done < _end; _done++) {				\
-			u32 _off = RING_ENTRIES + 8 * vring_slot(r, _row); \
-									\
-			_at += _done->slots;				\
-			if (vring_skip(r, _done, _end))			\
-				continue;				\
-			vring_put32(_done->id, vring_at(&(r)->used, _off), fault); \
-			vring_put32(_done->len, vring_at(&(r)->used, _off + 4), fault); \
-			_row = _at;					\
-		}							\
-	} while (0)
+static __always_inline bool store_pending(const struct vring_dev *r)
+{
+	const struct vring_done *done = r->pend, *end = done + r->nr_pend;
+	u16 row = r->stored;
+
+	while (done < end) {
+		/* One time round the ring, one piece of memory. */
+		const u32 slot = vring_slot(r, row), off = RING_ENTRIES + 8 * slot;
+		const vring_ptr start = vring_at(&r->used, off);
+		const vring_ptr stop = start + 8 * (r->used.base ? r->num - slot : 1);
+		vring_ptr id = start, len = vring_at(&r->used, off + 4);
+
+		do {
+			u32 slots = done->slots;
+
+			while (vring_skip(r, done, end))
+				slots += (++done)->slots;
+			vring_put32(done->id, id, fault);
+			vring_put32(done->len, len, fault);
+			id += 8 * slots;
+			len += 8 * slots;
+		} while (++done < end && id < stop);
+		row += (id - start) / 8;
+	}
+	return true;
+fault:
+	return false;
+}
 
 /* All that was recorded is in the ring. */
 static void stored(struct vring_dev *r)
@@ -245,7 +264,8 @@ int vring_split_flush(struct vring_dev *r)
 {
 	if (!vring_access_begin(vring_at(&r->used, 0), sizeof(u16)))
 		return -VRING_E_FAULT;
-	store_pending(r, fault);
+	if (!store_pending(r))
+		goto fault;
 	vring_access_end();
 	stored(r);
 	return 0;
@@ -262,7 +282,8 @@ int vring_split_publish(struct vring_dev *r)
 		return 0;
 	if (!vring_access_begin(vring_at(&r->used, 0), sizeof(u16)))
 		return -VRING_E_FAULT;
-	store_pending(r, fault);
+	if (!store_pending(r))
+		goto fault;
 	/*
 	 * Used entries, and the data that they speak of, before the index.
 	 * Pairs with the guest's barrier between loading idx and the entries.

@@ -73,7 +73,8 @@ static inline __u16 gpacked_take_id(struct gring *r, unsigned int n, __u32 room,
 	h->token = token;
 	h->room = room;
 	h->nr = n;
-	r->head[gpacked_slot(r->avail_idx)].id = id;
+	if (r->in_order)
+		r->head[gpacked_slot(r->avail_idx)].id = id;
 	return id;
 }
 
@@ -105,9 +106,11 @@ static inline void gpacked_publish(struct gring *r)
 		return;
 	__atomic_store_n(&r->pdesc[gpacked_slot(from)].flags, r->hidden,
 			 __ATOMIC_RELEASE);
-	r->nr_shown += gpacked_slot(to) - gpacked_slot(from);
-	if ((from ^ to) & GPACKED_WRAP)
-		r->nr_shown += r->num;
+	if (r->event_idx) {
+		r->nr_shown += gpacked_slot(to) - gpacked_slot(from);
+		if ((from ^ to) & GPACKED_WRAP)
+			r->nr_shown += r->num;
+	}
 	r->shown_idx = to;
 }
 

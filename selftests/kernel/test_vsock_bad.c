@@ -235,9 +235,7 @@ static void bad_rx(const char *name, unsigned int out, unsigned int len)
 	test_need_ours();
 	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
 	vvsock_post_some(&v, 2);
-	fd = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT);
-	vconn_accept(&c, &v);
-	EXPECT(hsock_poll(fd, POLLOUT, VSOCK_WAIT_MS));
+	fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
 	/* Two good ones are there; behind them the bad one, then another good one. */
 	seg[0] = (struct gseg){ vmm_addr(&v.vmm, v.tx), 16 };
 	seg[out] = (struct gseg){ vmm_addr(&v.vmm, v.tx) + 4096, len };

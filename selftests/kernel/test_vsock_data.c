@@ -119,10 +119,8 @@ static void small_writes_merge(void)
 	test_need_ours();
 	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
 	vvsock_post_some(&v, 1);
-	fd = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT);
-	vconn_accept(&c, &v);
+	fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
 	/* That posted another buffer, which the first write takes. */
-	EXPECT(hsock_poll(fd, POLLOUT, VSOCK_WAIT_MS));
 	fill(want, sizeof(want), 1);
 	OK(hsock_write(fd, want, 64));
 	EXPECT(test_until(gring_pending(&v.ring[VSOCK_RX]), VSOCK_WAIT_MS));
@@ -184,9 +182,7 @@ static void credit_that_lies(void)
 	test_need_ours();
 	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
 	vvsock_post_some(&v, 1);
-	fd = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT);
-	vconn_accept(&c, &v);
-	EXPECT(hsock_poll(fd, POLLOUT, VSOCK_WAIT_MS));
+	fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
 	while (sent < 16 * 1024 * KIB) {
 		ssize_t n = send(fd, buf, sizeof(buf), MSG_NOSIGNAL);
 
@@ -240,9 +236,7 @@ static void credit_requests_without_buffers(void)
 	test_need_ours();
 	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
 	vvsock_post_some(&v, 1);
-	fd = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT);
-	vconn_accept(&c, &v);
-	EXPECT(hsock_poll(fd, POLLOUT, VSOCK_WAIT_MS));
+	fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
 	/* The buffer that it posted is used up by the first answer. */
 	for (i = 0; i < 5000; i++)
 		vconn_put(&c, VIRTIO_VSOCK_OP_CREDIT_REQUEST, 0, NULL, 0);
@@ -399,12 +393,8 @@ static void small_beside_bulk(void)
 	test_need_ours();
 	vvsock_up(&v, &(struct vvsock_conf){ .num = 128, .rx_hold = true });
 	vvsock_post_some(&v, 1);
-	fb = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT);
-	vconn_accept(&b, &v);
-	EXPECT(hsock_poll(fb, POLLOUT, VSOCK_WAIT_MS));
-	fs = hsock_connect(SOCK_SEQPACKET | SOCK_NONBLOCK, v.cid, PORT + 1);
-	vconn_accept(&s, &v);
-	EXPECT(hsock_poll(fs, POLLOUT, VSOCK_WAIT_MS));
+	fb = hsock_pair(&v, &b, SOCK_STREAM, PORT);
+	fs = hsock_pair(&v, &s, SOCK_SEQPACKET, PORT + 1);
 	/* There is one buffer: all but the first packet wait. */
 	OK(hsock_write(fb, buf, sizeof(buf)));
 	for (i = 0; i < ROUNDS; i++)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -432,18 +434,37 @@ int hsock_poll(int fd, short events, int ms)
 	return poll(&p, 1, ms) > 0 ? p.revents : 0;
 }
 
+struct opener {
+	struct vvsock *v;
+	int type;
+	unsigned int port;
+	int fd;
+};
+
+static void *open_socket(void *arg)
+{
+	struct opener *o = arg;
+
+	o->fd = hsock_connect(o->type, o->v->cid, o->port);
+	return NULL;
+}
+
+/*
+ * A socket that does not block has a timer of two seconds for its connection, and
+ * the kernel keeps the socket, and the module, until that is over.
+ */
 int hsock_pair(struct vvsock *v, struct vconn *c, int type, unsigned int port)
 {
-	int fd = hsock_connect(type | SOCK_NONBLOCK, v->cid, port);
-	socklen_t len = sizeof(int);
-	int err = 0;
+	struct opener o = { v, type, port, -1 };
+	pthread_t opener;
 
-	if (fd < 0)
-		test_fail("connect: %s", strerror(-fd));
+	if (pthread_create(&opener, NULL, open_socket, &o))
+		test_fail("no thread");
 	vconn_accept(c, v);
-	if (!hsock_poll(fd, POLLOUT, VSOCK_WAIT_MS))
-		test_fail("the connection is not opened");
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) || err)
-		test_fail("connect: %s", strerror(err));
-	return fd;
+	pthread_join(opener, NULL);
+	if (o.fd < 0)
+		test_fail("connect: %s", strerror(-o.fd));
+	if (fcntl(o.fd, F_SETFL, O_NONBLOCK))
+		test_fail("socket: %s", strerror(errno));
+	return o.fd;
 }

@@ -21,8 +21,8 @@ MIB=${CLIENTS_MIB:-64}		# of the file on the plain card
 # TCP makes segments as large as the card lets it only if the connection is
 # fast. Under emulation none is: large ones are asked for.
 segments=40
-IOMMU_MIB=${CLIENTS_IOMMU_MIB:-16}
-PACKED_MIB=${CLIENTS_PACKED_MIB:-16}
+IOMMU_MIB=${CLIENTS_IOMMU_MIB:-8}
+PACKED_MIB=${CLIENTS_PACKED_MIB:-8}
 # What is on its way while the machine moves. The guest has 256 MiB: with more
 # its TCP runs short of memory, drops what arrives, and the test takes minutes.
 MOVE_MIB=${CLIENTS_MOVE_MIB:-24}

@@ -68,7 +68,7 @@ start() { # queues, mergeable, kind of ring
 	mkfifo "$tmp/in" "$tmp/out"
 	exec {tp_in}<>"$tmp/in" {tp_out}<>"$tmp/out"
 	rm "$tmp/in" "$tmp/out"
-	setpriv --pdeathsig KILL -- stdbuf -oL dpdk-testpmd -l 0-1 -m 192 --in-memory --no-pci --no-telemetry \
+	setpriv --pdeathsig KILL -- stdbuf -oL dpdk-testpmd -l 0-1 -m 64 --in-memory --no-pci --no-telemetry \
 		"${args[@]}" -- -i --total-num-mbufs=16384 --no-mlockall --nb-cores=1 \
 		--rxq="$1" --txq="$1" "${@:4}" <&"$tp_in" >&"$tp_out" 2>&1 &
 	tp=$!

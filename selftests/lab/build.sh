@@ -6,8 +6,9 @@
 #
 # Products lie in the directory that the lab shows as /build: vhost_*.ko, and
 # kernel/, clients/, bench/ with what the Makefiles of selftests/ make there.
-# Modules are built with W=1 KCFLAGS=-Werror. Variables (W=, C=1, LLVM=1 ...) go
-# to make; each set of them has a build directory of its own. --print-out prints the directory of products.
+# Modules are built with W=1 KCFLAGS=-Werror. Variables (W=, C=1, LLVM=1 ...) go to
+# make; each set of them but C has a build directory of its own. --print-out prints the
+# directory of products.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -19,6 +20,8 @@ for word in "${@:2}"; do
 	case $word in
 	--print-out) what=print ;;
 	modules | user | all) what=$word ;;
+	# What sparse says changes no product.
+	C=*) vars+=("$word") ;;
 	*=*)
 		vars+=("$word")
 		variant+=-$(printf %s "$word" | tr -c 'A-Za-z0-9=.\n' _)

@@ -78,11 +78,11 @@ make_packages() { cp -r /src /tmp/src && make -C /tmp/src deb DEB_DIR=/build/pac
 # What docs/install.md has one install before `make deb` is all that this wants.
 documented() {
 	local package
-	for package in $(sed -n '/^Build-Depends:/,/^[^ B]/{s/^Build-Depends://;/^[^ ]/d;s/([^)]*)//g;s/-compat//;s/,//g;p}' \
-		/tmp/src/packaging/debian/control); do
+	while read -r package; do
 		sed -n '/apt install build-essential/,/[^\\]$/p' /tmp/src/docs/install.md | grep -qw -- "$package" ||
 			{ echo "docs/install.md does not name $package" && return 1; }
-	done
+	done < <(sed -n '/^Build-Depends:/,/^[^ B]/{s/^Build-Depends://;/^[^ ]/d;s/([^)]*)//g;s/-compat//;s/[, ]//g;p}' \
+		/tmp/src/packaging/debian/control)
 }
 lintian_clean() {
 	# Nobody uploads this to Debian, and there is no address to write to yet.

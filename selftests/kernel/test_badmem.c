@@ -5,6 +5,7 @@
  * a suffix if there are several ways to.
  */
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "bad.h"
@@ -71,9 +72,26 @@ static void data_fault_rx(void)
 	bad_one_breaks("data_fault", vnet_addr(&n, p), 2048, WRITE);
 }
 
+/* A worker that waits for work has looked into its queues' rings for the last time. */
+static bool worker_waits(void)
+{
+	char tid[16], path[48], state = 0;
+	FILE *f;
+
+	OK(vmm_stat(&n.vmm, VMM_TX, "worker_tid", tid, sizeof(tid)));
+	snprintf(path, sizeof(path), "/proc/%s/stat", tid);
+	f = fopen(path, "r");
+	EXPECT(f);
+	EXPECT_EQ(fscanf(f, "%*d (%*[^)]) %c", &state), 1);
+	fclose(f);
+	return state == 'S';
+}
+
 static void ring_fault_part(void *part)
 {
 	vnet_tx_check(&n, 0, GOOD, 60);
+	/* Or it would take the next one before its ring is out of reach. */
+	EXPECT(test_until(worker_waits(), WAIT_MS));
 	bad_add_good(1);
 	gring_publish(r);
 	OK(mprotect(part, 4096, PROT_NONE));

@@ -127,12 +127,6 @@ static inline u32 run_length(const struct vring_dev *r, u16 pos)
 		(s)->flags = (word) >> 16;				\
 	} while (0)
 
-/* Is there another descriptor behind this one? */
-static inline bool goes_on(const struct vring_seg *s)
-{
-	return (s->flags & (VRING_D_NEXT | VRING_D_INDIRECT)) == VRING_D_NEXT;
-}
-
 /*
  * One window: copy chains as long as their first descriptors are available; of
  * the others' flags only NEXT and WRITE count. Most chains are one descriptor
@@ -198,7 +192,7 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 		copy_rest(s, word, desc, fault);
 		c->seg = seg;
 		c->nr_seg = 1;
-		for (pos = at + 1; goes_on(s); pos++) {
+		for (pos = at + 1; vring_goes_on(s); pos++) {
 			if (++s == room) {
 				err = -VRING_E_SEGS;
 				goto out;

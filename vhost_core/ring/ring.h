@@ -294,6 +294,12 @@ static inline u32 vring_packed_desc_size(u32 num)
 
 /* chain.c: checks shared by both layouts */
 
+/* Is there another descriptor behind this one? */
+static inline bool vring_goes_on(const struct vring_seg *s)
+{
+	return (s->flags & (VRING_D_NEXT | VRING_D_INDIRECT)) == VRING_D_NEXT;
+}
+
 /**
  * vring_chain_check() - validate the copies of one chain, expand indirect ones
  * @r: the ring

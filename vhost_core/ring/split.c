@@ -154,7 +154,7 @@ static int gather(const struct vring_dev *r, struct vring_batch *b, unsigned int
 		/* A chain of several, or a table. */
 		if (c < strange)
 			strange = c;
-		while ((s->flags & (VRING_D_NEXT | VRING_D_INDIRECT)) == VRING_D_NEXT) {
+		while (vring_goes_on(s)) {
 			idx = s->next;
 			if (unlikely(idx > mask)) {
 				err = -VRING_E_NEXT;

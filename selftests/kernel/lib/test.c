@@ -276,6 +276,7 @@ static int run(const struct test *t)
 		setpgid(0, 0);
 		alarm(slow * test_seconds);
 		t->run();
+		fflush(stdout);
 		_exit(0);
 	}
 	setpgid(pid, pid);

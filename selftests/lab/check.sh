@@ -168,7 +168,7 @@ build_for() {
 	local kernel=$1 log=$results/build-for-$1.log
 	if [ -z "${built[$kernel]:-}" ]; then
 		built[$kernel]=ok
-		if ! "$LAB_DIR/build.sh" "$kernel" all >"$log" 2>&1; then
+		if ! "${polite[@]}" "$LAB_DIR/build.sh" "$kernel" all >"$log" 2>&1; then
 			built[$kernel]=failed
 			grep -E -A 5 'error|Error' "$log" | head -n 40 || tail -n 40 "$log"
 		fi
@@ -247,7 +247,7 @@ run_group() {
 			--modules "$(option "$group" modules ours)" --append "$(option "$group" append '')" --env "LAB_GROUP=$group"
 			--env "TEST_SLOW=$slow")
 		[ "$(option "$group" clock '')" != icount ] || vm+=(--icount)
-		"${vm[@]}" /src/selftests/lab/runtests.sh /out/plan /out &
+		"${polite[@]}" "${vm[@]}" /src/selftests/lab/runtests.sh /out/plan /out &
 		child=$!
 		watch_vm "$child" "$dir" &
 		watcher=$!
@@ -288,12 +288,21 @@ run_group() {
 # --- all of it -----------------------------------------------------------------
 
 # Builds and a machine in the lab leave much of the CPUs' time: the groups with
-# "beside" run meanwhile, by another of these scripts, which leaves its logs and what
-# it counted in our results.
+# "beside=yes" run meanwhile, by another of these scripts, which leaves its logs and
+# what it counted in our results. Those with "beside=spare" are run by whichever of
+# the two has done its own.
 start_beside() {
 	mkdir "$results/beside"
-	VHOST_LAB_BESIDE=$results/beside nice -n 5 "$0" --only "$1" "$pattern" &
+	VHOST_LAB_BESIDE=$results/beside "$0" --only "$1" "$pattern" &
 	beside=$!
+}
+
+# A spare group is the one's that makes its directory.
+claim() { # group
+	mkdir -p "$claims"
+	mkdir "$claims/$1" 2>/dev/null && return
+	[ -d "$claims/$1" ] || fail "$1 cannot be claimed in $claims"
+	return 1
 }
 
 # The status of the other one says nothing that its counts do not, if there are any.
@@ -315,13 +324,15 @@ run_groups() {
 		for i in "${chosen[@]}"; do
 			[ "${t_group[i]}" != "$group" ] || mine+=("$i")
 		done
+		polite=()
+		[ -z "${VHOST_LAB_BESIDE:-}" ] || [ "$(option "$group" beside no)" != yes ] || polite=(nice -n 5)
 		# Here and not in the first test: it shows its progress, and takes its time.
 		case $(option "$group" on lab) in
 		host) "$LAB_DIR/setup.sh" --host ;;
 		*)
-			"$LAB_DIR/setup.sh" --kernel "$(option "$group" kernel 6.12)"
+			"${polite[@]}" "$LAB_DIR/setup.sh" --kernel "$(option "$group" kernel 6.12)"
 			if [ -n "$others" ] && [ -z "$beside" ]; then
-				start_beside "$others"
+				start_beside "$others${spare:+,$spare}"
 				others=
 			fi
 			;;
@@ -350,25 +361,31 @@ fi
 
 lab_make_tmp check
 results=${VHOST_LAB_BESIDE:-$LAB_TMP}
-here=() others='' wanted=" $(for i in "${chosen[@]}"; do echo -n "${t_group[i]} "; done)"
+claims=${VHOST_LAB_BESIDE:-$results/beside}.claims
+here=() others='' spare='' polite=() wanted=" $(for i in "${chosen[@]}"; do echo -n "${t_group[i]} "; done)"
 for group in "${groups[@]}"; do
 	[[ $wanted = *" $group "* ]] || continue
-	if [ -z "${VHOST_LAB_BESIDE:-}" ] && [ "$(option "$group" beside no)" = yes ]; then
-		others+=${others:+,}$group
-	else
-		here+=("$group")
-	fi
+	case ${VHOST_LAB_BESIDE:+in-}$(option "$group" beside no) in
+	yes) others+=${others:+,}$group ;;
+	spare | in-spare) spare+=${spare:+,}$group ;;
+	*) here+=("$group") ;;
+	esac
 done
 run_groups "${here[@]}"
 # Alone there was nothing to run beside.
 IFS=, read -ra rest <<<"$others"
 others=
 run_groups "${rest[@]}"
+IFS=, read -ra rest <<<"$spare"
+for group in "${rest[@]}"; do
+	! claim "$group" || run_groups "$group"
+done
 [ -z "$beside" ] || join_beside
 if [ -n "${VHOST_LAB_BESIDE:-}" ]; then
 	echo "$passed $failed $skipped" >"$results/counts"
 	exit
 fi
+rm -rf "$claims"
 
 # The last run's logs stay.
 keep=$(lab_build_dir results)

@@ -13,12 +13,17 @@
 /*
  * A block device is opened once more, exclusively: what is mounted, or belongs
  * to another disk, is refused, and cannot be mounted later.
+ *
+ * Requests pass the page cache by. So what the host wrote goes to the device
+ * first, else the guest would not see it, and would lose what it writes there
+ * when the cache is written back at last.
  */
 static int get_bdev(struct vhb_backend *b, struct file *file, bool poll)
 {
 	struct block_device *bdev = I_BDEV(file->f_mapping->host);
 	blk_mode_t mode = BLK_OPEN_READ | (b->rdonly ? 0 : BLK_OPEN_WRITE);
 	struct file *own;
+	int err;
 
 	if (!b->rdonly && bdev_read_only(bdev))
 		return -EROFS;
@@ -27,6 +32,11 @@ static int get_bdev(struct vhb_backend *b, struct file *file, bool poll)
 	own = bdev_file_open_by_dev(bdev->bd_dev, mode, b, NULL);
 	if (IS_ERR(own))
 		return PTR_ERR(own);
+	err = sync_blockdev(file_bdev(own));
+	if (err) {
+		fput(own);
+		return err;
+	}
 	b->file = own;
 	b->bdev = file_bdev(own);
 	/* Who polls must not wait for anything else: see bdev.c. */
@@ -93,8 +103,11 @@ int vhb_backend_get(struct vhb_backend *b, int fd, u32 flags)
 	return err;
 }
 
+/* What the host has read is no longer what the guest has made of it. */
 void vhb_backend_put(struct vhb_backend *b)
 {
+	if (b->bdev && !b->rdonly)
+		invalidate_bdev(b->bdev);
 	if (b->file)
 		fput(b->file);
 	memset(b, 0, sizeof(*b));

@@ -340,6 +340,32 @@ static void read_write_bdev(void)
 	round_trip("/dev/ram0", 0);
 }
 
+/* What the host wrote reaches the guest, and what the guest wrote the host, whatever is cached. */
+static void page_cache(void)
+{
+	static char host[65536], guest[65536], now[65536];
+	int fd = open("/dev/ram0", O_RDWR | O_CLOEXEC);
+	struct vreq *r;
+
+	if (fd < 0)
+		test_skip("no /dev/ram0 (brd)");
+	fill(host, sizeof(host), getpid());
+	EXPECT_EQ(pwrite(fd, host, sizeof(host), 0), sizeof(host));
+	vblk_up(&d, "/dev/ram0", 1, 0);
+	r = vblk_req(&d, VIRTIO_BLK_T_IN, 0, sizeof(host));
+	EXPECT_EQ(vblk_do(&d, r), 0);
+	EXPECT(!memcmp(r->data, host, sizeof(host)));
+	r = vblk_req(&d, VIRTIO_BLK_T_OUT, 0, sizeof(host));
+	fill(guest, sizeof(guest), getpid() + 1);
+	memcpy(r->data, guest, sizeof(guest));
+	EXPECT_EQ(vblk_do(&d, r), 0);
+	vblk_close(&d);
+	OK(vblk_del(d.name));
+	EXPECT_EQ(pread(fd, now, sizeof(now), 0), sizeof(now));
+	EXPECT(!memcmp(guest, now, sizeof(now)));
+	close(fd);
+}
+
 /* A disk that answers to polls only, and has few tags. */
 #define NULL_CONF "/sys/kernel/config/nullb/"
 #define POLLED "polled"
@@ -948,6 +974,7 @@ static const struct test tests[] = {
 	TEST(read_write_file),
 	TEST_ONCE(read_write_buffered),
 	TEST(read_write_bdev),
+	TEST_ONCE(page_cache),
 	TEST_ONCE(read_write_poll),
 	TEST_ONCE(poll_many),
 	TEST_ONCE(poll_merged),

@@ -8,13 +8,10 @@
 #include "vsock.h"
 
 /* Sockets that are dealt with in a row, without the table's lock. */
-#define ROW	32
-
 struct row {
-	const struct vhv_vsock *v;
+	struct vhv_vsock *v;
 	u32 cid;
 	unsigned int nr;
-	struct virtio_vsock_hdr reset[ROW];
 };
 
 static bool is_peer(const struct row *row, struct vsock_sock *vsk)
@@ -29,9 +26,9 @@ static void note(struct row *row, struct vsock_sock *vsk)
 {
 	bool stream = sk_vsock(vsk)->sk_type == SOCK_STREAM;
 
-	if (row->nr == ROW)
+	if (row->nr == VHV_ROW)
 		return;
-	row->reset[row->nr++] = (struct virtio_vsock_hdr){
+	row->v->row[row->nr++] = (struct virtio_vsock_hdr){
 		.src_cid = cpu_to_le64(row->cid),
 		.dst_cid = cpu_to_le64(VHV_HOST_CID),
 		.src_port = cpu_to_le32(vsk->remote_addr.svm_port),
@@ -80,7 +77,9 @@ static void walk(struct row *row)
 				reset_connected(row, vsk);
 		}
 		list_for_each_entry(vsk, &vsock_bind_table[i], bound_table) {
-			if (is_peer(row, vsk) && sk_vsock(vsk)->sk_state == TCP_SYN_SENT)
+			/* One that is done is not changed by a reset. */
+			if (is_peer(row, vsk) && sk_vsock(vsk)->sk_state == TCP_SYN_SENT &&
+			    !sock_flag(sk_vsock(vsk), SOCK_DONE))
 				note(row, vsk);
 		}
 	}
@@ -110,20 +109,15 @@ static bool deliver(struct vhv_vsock *v, const struct virtio_vsock_hdr *reset)
  */
 void vhv_peers_reset(struct vhv_vsock *v, u32 cid)
 {
-	struct row *row = kmalloc(sizeof(*row), GFP_KERNEL);
+	struct row row = { .v = v, .cid = cid };
 	bool go_on;
 	unsigned int i;
 
-	if (!row)
-		return;
-	row->v = v;
-	row->cid = cid;
 	do {
-		walk(row);
-		go_on = row->nr == ROW;
-		for (i = 0; i < row->nr; i++)
-			go_on &= deliver(v, &row->reset[i]);
-		v->counter[VSOCK_VQ_TX][VHV_C_PEERS_RESET] += row->nr;
+		walk(&row);
+		go_on = row.nr == VHV_ROW;
+		for (i = 0; i < row.nr; i++)
+			go_on &= deliver(v, &v->row[i]);
+		v->counter[VSOCK_VQ_TX][VHV_C_PEERS_RESET] += row.nr;
 	} while (go_on);
-	kfree(row);
 }

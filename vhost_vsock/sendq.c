@@ -235,7 +235,9 @@ static bool is_too_much(struct vhv_sendq *q, const struct vhv_flow *flow,
 		return is_beyond_credit(flow, skb);
 	if (virtio_vsock_hdr(skb)->op == cpu_to_le16(VIRTIO_VSOCK_OP_RST))
 		return false;
-	return flow->nr >= VHV_FLOW_PACKETS || flow->bytes + skb->len > VHV_FLOW_BYTES ||
+	/* What a turn has sent may be read, and credit given for it, before it ends. */
+	return flow->nr >= VHV_FLOW_PACKETS + VHV_TURN_PACKETS ||
+	       flow->bytes + skb->len > VHV_FLOW_BYTES + VHV_TURN_BYTES ||
 	       s->packets >= VHV_SENDER_PACKETS || s->bytes + skb->len > VHV_SENDER_BYTES;
 }
 
@@ -364,9 +366,31 @@ void vhv_sendq_purge(struct vhv_vsock *v, u32 keep)
 	__skb_queue_purge(&gone);
 }
 
-/* Locked. Account for what was sent in a turn, and give back the rest. */
-static void end(struct vhv_sendq *q, struct vhv_turn *t)
+/*
+ * Locked. What is left of a turn and what came meanwhile are about to be one queue:
+ * where they meet there may be two updates of credit. The older one, to be freed.
+ */
+static struct sk_buff *take_stale_update(struct vhv_sendq *q, struct vhv_turn *t)
 {
+	struct sk_buff *older = skb_peek_tail(&t->packets);
+	struct sk_buff *newer = skb_peek(&t->flow->packets);
+
+	if (!older || !newer || !is_credit_update(older) || !is_credit_update(newer))
+		return NULL;
+	__skb_unlink(older, &t->packets);
+	account(q, t->flow, -1, 0);
+	if (virtio_vsock_skb_reply(older))
+		q->replies--;
+	return older;
+}
+
+/*
+ * Locked. Account for what was sent in a turn, and give back the rest. Returns a
+ * packet to be freed without the lock, or NULL.
+ */
+static struct sk_buff *end(struct vhv_sendq *q, struct vhv_turn *t)
+{
+	struct sk_buff *stale = take_stale_update(q, t);
 	struct vhv_flow *flow = t->flow;
 
 	account(q, flow, -t->nr_sent, -t->bytes_sent);
@@ -382,6 +406,7 @@ static void end(struct vhv_sendq *q, struct vhv_turn *t)
 	t->bytes_sent = 0;
 	t->cost = 0;
 	t->replies_sent = 0;
+	return stale;
 }
 
 /**
@@ -394,12 +419,13 @@ static void end(struct vhv_sendq *q, struct vhv_turn *t)
 bool vhv_sendq_next(struct vhv_vsock *v, struct vhv_turn *t)
 {
 	struct vhv_sendq *q = &v->sendq;
+	struct sk_buff *stale = NULL;
 	struct vhv_flow *flow;
 	bool wake;
 
 	spin_lock(&q->lock);
 	if (t->flow)
-		end(q, t);
+		stale = end(q, t);
 	else
 		__skb_queue_head_init(&t->packets);
 	while ((flow = list_first_entry_or_null(&q->turns, struct vhv_flow, turn))) {
@@ -423,6 +449,7 @@ bool vhv_sendq_next(struct vhv_vsock *v, struct vhv_turn *t)
 	spin_unlock(&q->lock);
 	if (wake)
 		vhc_vq_wake(vhv_vq(v, VSOCK_VQ_TX));
+	consume_skb(stale);
 	return flow;
 }
 
@@ -430,16 +457,18 @@ bool vhv_sendq_next(struct vhv_vsock *v, struct vhv_turn *t)
 void vhv_sendq_end(struct vhv_vsock *v, struct vhv_turn *t)
 {
 	struct vhv_sendq *q = &v->sendq;
+	struct sk_buff *stale;
 	bool wake;
 
 	if (!t->flow)
 		return;
 	spin_lock(&q->lock);
-	end(q, t);
+	stale = end(q, t);
 	wake = release_tx(q);
 	spin_unlock(&q->lock);
 	if (wake)
 		vhc_vq_wake(vhv_vq(v, VSOCK_VQ_TX));
+	consume_skb(stale);
 }
 
 /*

@@ -32,6 +32,13 @@
 #define VHV_WEIGHT_BYTES	0x80000
 #define VHV_WEIGHT_PACKETS	256
 
+/* That is before the last chain, which has a packet or many small ones. */
+#define VHV_TURN_BYTES		(VHV_WEIGHT_BYTES + VIRTIO_VSOCK_MAX_PKT_BUF_SIZE)
+#define VHV_TURN_PACKETS	(2 * VHV_WEIGHT_PACKETS)
+
+/* Sockets of the host that are reset in a row. */
+#define VHV_ROW			32
+
 /* As many devices as there may be files. */
 #define VHV_CIDS_TRIED		(1u << 24)
 
@@ -255,6 +262,7 @@ struct vhv_pool {
  * @running: it was started; written with the device locked
  * @was_running: it was once (device locked)
  * @base: where its queues were stopped then (device locked)
+ * @row: resets on their way to the host's sockets: peers.c (device locked)
  */
 struct vhv_vsock {
 	struct vhc_dev *dev;
@@ -272,6 +280,7 @@ struct vhv_vsock {
 	bool running;
 	bool was_running;
 	u32 base[VHV_NR_VQS];
+	struct virtio_vsock_hdr row[VHV_ROW];
 };
 
 /* transport.c */

@@ -252,6 +252,46 @@ static void credit_requests_without_buffers(void)
 	EXPECT(i <= 3);
 }
 
+/* The same while buffers come all the time, of which none is one. */
+static void credit_requests_with_bad_buffers(void)
+{
+	struct gring *r = &v.ring[VSOCK_RX];
+	struct gseg seg;
+	struct vconn c;
+	unsigned int i, k;
+	void *token;
+	__u32 len;
+	int fd;
+
+	test_need_ours();
+	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
+	vvsock_post_some(&v, 1);
+	fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
+	while (gring_get(r, &len, &token) >= 0)
+		;
+	/* For the device to read: rejected. Fewer than those after which it pauses. */
+	seg = (struct gseg){ vmm_addr(&v.vmm, v.rx), 4096 };
+	for (i = 0; i < 2000; i++) {
+		vconn_put(&c, VIRTIO_VSOCK_OP_CREDIT_REQUEST, 0, NULL, 0);
+		for (k = 0; k < 48 && gring_add(r, &seg, 1, 0, NULL) >= 0; k++)
+			;
+		gring_kick(r);
+		while (gring_get(r, &len, &token) >= 0)
+			;
+	}
+	vvsock_sync(&v);
+	EXPECT(test_until((gring_get(r, &len, &token), r->nr_free == r->num), VSOCK_WAIT_MS));
+	vvsock_post(&v);
+	OK(hsock_write(fd, "x", 1));
+	for (i = 0;; i++) {
+		vvsock_next(&v, &p);
+		if (p.hdr.op == VIRTIO_VSOCK_OP_RW)
+			break;
+		EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	}
+	EXPECT(i <= 3);
+}
+
 /* Other answers: the device stops to listen when too many wait. */
 static void replies_without_buffers(void)
 {
@@ -419,6 +459,7 @@ static const struct test tests[] = {
 	TEST(stream_to_host), TEST(through_iommu), TEST_ONCE(write_with_fault),
 	TEST(small_writes_merge), TEST(credit_of_guest), TEST_ONCE(credit_that_lies),
 	TEST(credit_of_host), TEST(credit_requests_without_buffers),
+	TEST(credit_requests_with_bad_buffers),
 	TEST(replies_without_buffers), TEST(seqpacket_to_guest),
 	TEST(seqpacket_to_host), TEST_ONCE(seqpacket_not_agreed),
 	TEST_ONCE(zerocopy_from_host), TEST(small_beside_bulk),

@@ -151,16 +151,17 @@ static enum sent send_small(struct vhn_tx *tx, const struct vhc_chain *c, size_t
 	return SENT;
 }
 
-/* A packet by itself, from the guest's pages. */
-static enum sent send_large(struct vhn_tx *tx, const struct vhc_chain *c, bool more)
+/*
+ * A packet by itself, from the guest's pages. Without MSG_MORE: what a tap holds
+ * back for it counts against the send buffer that the rest waits for.
+ */
+static enum sent send_large(struct vhn_tx *tx, const struct vhc_chain *c)
 {
 	struct socket *sock = tx->q.backend.sock;
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
 	size_t len = c->out_len - tx->q.vhost_hlen;
 	int n;
 
-	if (more)
-		msg.msg_flags |= MSG_MORE;
 	iov_iter_init(&msg.msg_iter, ITER_SOURCE, c->iov, c->nr_out, c->out_len);
 	iov_iter_advance(&msg.msg_iter, tx->q.vhost_hlen);
 	n = sock->ops->sendmsg(sock, &msg, len);
@@ -181,7 +182,7 @@ static enum sent send_large(struct vhn_tx *tx, const struct vhc_chain *c, bool m
 }
 
 static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, size_t hlen,
-		      bool batch, bool more)
+		      bool batch)
 {
 	enum sent sent;
 
@@ -208,14 +209,16 @@ static enum sent send(struct vhn_tx *tx, const struct vhc_chain *c, size_t hlen,
 			return sent;
 		flush(tx);
 	}
-	return send_large(tx, c, more);
+	return send_large(tx, c);
 }
 
 /* Wait for the backend's event; a race with it wakes us at once. */
 static enum vhc_verdict wait_for_room(struct vhn_tx *tx)
 {
 	tx->q.counter[VHN_C_BACKEND_FULL] += 1;
-	vhc_poll_start(&tx->q.poll, tx->q.backend.file);
+	/* Where there is nothing to wait for the next packet is lost, and not us. */
+	if (vhc_poll_start(&tx->q.poll, tx->q.backend.file))
+		return VHC_MORE;
 	return vhn_backend_has_room(&tx->q.backend) ? VHC_MORE : VHC_WAIT_BACKEND;
 }
 
@@ -249,8 +252,7 @@ enum vhc_verdict vhn_tx_run(struct vhn_tx *tx)
 		if (n <= 0)
 			return n == -EAGAIN ? VHC_WAIT_ADDRESS : VHC_WAIT_GUEST;
 		for (i = 0; i < n && bytes < VHN_WEIGHT_BYTES; i++) {
-			/* A batch goes another way than what "more" holds back. */
-			sent = send(tx, &chains[i], hlen, batch, !batch && i + 1 < n);
+			sent = send(tx, &chains[i], hlen, batch);
 			if (sent != SENT)
 				break;
 			bytes += chains[i].out_len;

@@ -187,10 +187,13 @@ static long set_log_fd(struct vhc_dev *dev, int __user *arg)
 
 static long set_vring_num(struct vhc_vq *vq, u32 num)
 {
+	const struct vhc_dev *dev = vq->dev;
+	u32 max = dev->vdpa ? dev->drv->vdpa->vring_num : VRING_NUM_MAX;
+
+	if (!num || num > max || num & (num - 1))
+		return -EINVAL;
 	if (vq->state != VHC_VQ_STOPPED)
 		return -EBUSY;
-	if (!num || num > VRING_NUM_MAX || num & (num - 1))
-		return -EINVAL;
 	vq->ring.num = num;
 	return 0;
 }

@@ -20,6 +20,13 @@
 
 #include "internal.h"
 
+/*
+ * Maps of the vdpa dialect, which are all that there is and not a cache: a VMM
+ * with a virtual IOMMU has one for each of its guest's entries. Their memory is
+ * charged to it.
+ */
+#define VDPA_MAPS_MAX	(1u << 20)
+
 struct map {
 	struct rb_node rb;
 	struct list_head link;
@@ -61,6 +68,7 @@ static bool remove_range(struct vhc_iotlb *tlb, u64 start, u64 last)
 	while ((map = map_tree_iter_first(&tlb->root, start, last))) {
 		remove_map(tlb, map);
 		any = true;
+		cond_resched();
 	}
 	return any;
 }
@@ -211,13 +219,13 @@ static int update(struct vhc_dev *dev, const struct vhost_iotlb_msg *msg)
 		kfree(map);
 		return -EEXIST;
 	}
-	if (dev->vdpa && tlb->nr >= max(vhc_max_iotlb_entries, 1u)) {
+	if (dev->vdpa && tlb->nr >= VDPA_MAPS_MAX) {
 		kfree(map);
 		return -ENOSPC;
 	}
 	if (remove_range(tlb, msg->iova, last))
 		remap_all(dev);
-	if (tlb->nr >= max(vhc_max_iotlb_entries, 1u)) {
+	if (!dev->vdpa && tlb->nr >= max(vhc_max_iotlb_entries, 1u)) {
 		/* Full: the oldest one goes; it can be asked for again. */
 		remove_map(tlb, list_first_entry(&tlb->list, struct map, link));
 		remap_all(dev);

@@ -44,6 +44,8 @@
  * @status: virtio device status, as the driver set it (d)
  * @suspended: between SUSPEND and RESUME or a reset (d)
  * @enabled: queues that may run (d)
+ * @broken: queues that were broken when they were stopped; only a reset helps:
+ *	the chains that they had taken are lost (d)
  * @call_lock: for @config_call
  * @config_call: told of changes of the configuration
  */
@@ -51,6 +53,7 @@ struct vhc_vdpa {
 	u8 status;
 	bool suspended;
 	unsigned long *enabled;
+	unsigned long *broken;
 	spinlock_t call_lock;
 	struct eventfd_ctx *config_call;
 };
@@ -105,6 +108,8 @@ static int start_queue(struct vhc_vq *vq)
 {
 	int err = 0;
 
+	if (test_bit(vq->index, vq->dev->vdpa->broken))
+		return 0;
 	vhc_vq_lock(vq);
 	/* A driver does not have to use all queues. */
 	if (vq->addr_set) {
@@ -122,8 +127,12 @@ static int start_queue(struct vhc_vq *vq)
 
 static void stop_queue(struct vhc_vq *vq, bool discard)
 {
+	const struct vhc_vdpa *v = vq->dev->vdpa;
+
 	vhc_vq_drain(vq, discard);
 	vhc_vq_lock(vq);
+	if (v && !discard && vq->state == VHC_VQ_BROKEN)
+		__set_bit(vq->index, v->broken);
 	vhc_vq_stop(vq);
 	vhc_vq_unlock(vq);
 }
@@ -163,9 +172,12 @@ static int start_all(struct vhc_dev *dev)
 
 static u8 get_status(struct vhc_dev *dev)
 {
-	u8 status = dev->vdpa->status;
+	const struct vhc_vdpa *v = dev->vdpa;
+	u8 status = v->status;
 	unsigned int i;
 
+	if (!bitmap_empty(v->broken, dev->nr_vqs))
+		status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	for (i = 0; i < dev->nr_vqs; i++) {
 		if (READ_ONCE(dev->vqs[i].state) == VHC_VQ_BROKEN)
 			status |= VIRTIO_CONFIG_S_NEEDS_RESET;
@@ -183,6 +195,7 @@ static void device_reset(struct vhc_dev *dev)
 	for (i = 0; i < dev->nr_vqs; i++)
 		forget_ring(dev, &dev->vqs[i]);
 	bitmap_zero(v->enabled, dev->nr_vqs);
+	bitmap_zero(v->broken, dev->nr_vqs);
 	v->status = 0;
 	v->suspended = false;
 	vhc_dev_lock_vqs(dev);
@@ -350,10 +363,6 @@ static long queue_ioctl(struct vhc_dev *dev, unsigned int cmd,
 	switch (cmd) {
 	case VHOST_VDPA_SET_VRING_ENABLE:
 		return set_enable(dev, s.index, s.num);
-	case VHOST_SET_VRING_NUM:
-		if (s.num > ops->vring_num)
-			return -EINVAL;
-		break;
 	case VHOST_GET_VRING_BASE:
 		/* Of a queue that runs it says nothing. */
 		if (is_live(v) && !v->suspended)
@@ -475,10 +484,12 @@ int vhc_vdpa_create(struct vhc_dev *dev)
 	if (!v)
 		return -ENOMEM;
 	v->enabled = bitmap_zalloc(dev->nr_vqs, GFP_KERNEL_ACCOUNT);
+	v->broken = bitmap_zalloc(dev->nr_vqs, GFP_KERNEL_ACCOUNT);
 	dev->iotlb = vhc_iotlb_create();
-	if (!v->enabled || !dev->iotlb) {
+	if (!v->enabled || !v->broken || !dev->iotlb) {
 		vhc_iotlb_destroy(dev->iotlb);
 		dev->iotlb = NULL;
+		bitmap_free(v->broken);
 		bitmap_free(v->enabled);
 		kfree(v);
 		return -ENOMEM;
@@ -504,6 +515,7 @@ void vhc_vdpa_destroy(struct vhc_dev *dev)
 	dev->iotlb = NULL;
 	if (v->config_call)
 		eventfd_ctx_put(v->config_call);
+	bitmap_free(v->broken);
 	bitmap_free(v->enabled);
 	kfree(v);
 }

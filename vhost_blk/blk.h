@@ -27,6 +27,9 @@
 #define VHB_REQUEST_MAX	(64u << 20)
 #define VHB_FLIGHT_MAX	(64u << 20)
 
+/* Requests of a device that wait in threads; the others wait for these. */
+#define VHB_PUNTED_MAX	64
+
 /* Segments of one DISCARD, WRITE_ZEROES or SECURE_ERASE. */
 #define VHB_RANGES_MAX	16
 
@@ -207,11 +210,15 @@ struct vhb_queue {
  * @wce: writes are done when the backing has them in its cache
  * @classes: a request had a class: requests are scheduled from now on
  * @seen: when a request of a class was met last, in jiffies; 0 never
- * @bulk: work of the lower classes under way in all queues
- * @budget: how much that may be while a higher class is active
+ * @work: what is under way in all queues, by class; not of the highest
+ * @budget: how much that may be of the classes below one that is active
+ * @late: a request is under way that the budget is not for
+ * @looked: when a queue was waked last to look for such a one, in jiffies
  * @least: the least time that a small read of the higher class took, in ns; 0 not
  *	known
- * @waiting: queues that wait for @bulk to shrink
+ * @waiting: queues that wait for @work to shrink
+ * @punted: threads for what may have to wait: its own, for they wait as long as
+ *	its backing wants
  * @kcov: to whom a fuzzer's kernel accounts what threads do that may wait
  * @nr_queues: number of queues
  * @queue: the queues
@@ -225,10 +232,13 @@ struct vhb_dev {
 	bool wce;
 	bool classes;
 	unsigned long seen[VHB_CLASSES];
-	atomic64_t bulk;
+	atomic64_t work[VHB_CLASSES];
 	u32 budget;
+	unsigned long late;
+	unsigned long looked;
 	u64 least;
 	DECLARE_BITMAP(waiting, VHOST_BLK_QUEUES_MAX);
+	struct workqueue_struct *punted;
 	struct kcov_common_handle_id kcov;
 	u32 nr_queues;
 	struct vhb_queue queue[] __counted_by(nr_queues);
@@ -249,7 +259,9 @@ struct vhb_dev {
  * @len: bytes of data
  * @type: VIRTIO_BLK_T_*
  * @class: for the scheduler
- * @counted: it is part of the device's @bulk
+ * @counted: it is part of the device's @work
+ * @late: it went for having waited too long
+ * @held: since when it has waited for its class's turn, in jiffies
  * @begin: when its chain was fetched, by the worker's clock
  * @sent: when it was executed, in ns; 0: not by the scheduler
  * @error: how it ended: 0 or an errno
@@ -264,6 +276,7 @@ struct vhb_dev {
  * @iocb: for a file
  * @work: for what may have to wait
  * @css: the I/O control group that pays for that
+ * @memcg: the memory control group that does
  */
 struct vhb_req {
 	struct list_head link;
@@ -277,6 +290,8 @@ struct vhb_req {
 	u32 type;
 	enum vhb_class class;
 	bool counted;
+	bool late;
+	unsigned long held;
 	u64 begin;
 	u64 sent;
 	int error;
@@ -293,6 +308,7 @@ struct vhb_req {
 	};
 	struct work_struct work;
 	struct cgroup_subsys_state *css;
+	struct mem_cgroup *memcg;
 	struct bio_vec inline_vec[VHB_INLINE_VECS];
 };
 
@@ -335,8 +351,6 @@ void vhb_req_execute(struct vhb_req *r);
 void vhb_req_done(struct vhb_req *r, int error);
 int vhb_req_finish(struct vhb_req *r);
 void vhb_req_release(struct vhb_req *r);
-int vhb_req_init(void);
-void vhb_req_exit(void);
 void vhb_req_punt(struct vhb_req *r);
 
 /* bdev.c, file.c: the backings */

@@ -10,8 +10,9 @@
 
 #include "blk.h"
 
-/* Bytes that one segment may have: so far none was met that wants more. */
-#define SIZE_MAX_BYTES	(1u << 20)
+/* Bytes that one segment may have: as many as may be are no more than a request. */
+#define SIZE_MAX_BYTES	(256u << 10)
+static_assert(SIZE_MAX_BYTES * VHB_SEG_MAX <= VHB_REQUEST_MAX);
 
 u64 vhb_config_features(const struct vhb_disk *disk)
 {
@@ -91,16 +92,21 @@ void vhb_config_get(struct vhc_dev *dev, u32 offset, void *buf, u32 len)
 	memcpy(buf, (char *)&c + offset, len);
 }
 
-/* The driver may choose between write-back and write-through, and no more. */
+/*
+ * The driver may choose between write-back and write-through, and no more. A VMM
+ * may write all of the space for that, as QEMU does: the rest is as it is.
+ */
 int vhb_config_set(struct vhc_dev *dev, u32 offset, const void *buf, u32 len)
 {
 	struct vhb_dev *d = vhc_dev_priv(dev);
+	u32 at = offsetof(struct virtio_blk_config, wce);
 	u8 wce;
 
-	if (offset != offsetof(struct virtio_blk_config, wce) || len != sizeof(wce) ||
-	    !vhc_dev_has_feature(dev, VIRTIO_BLK_F_CONFIG_WCE))
+	if (!vhc_dev_has_feature(dev, VIRTIO_BLK_F_CONFIG_WCE))
 		return -EINVAL;
-	wce = *(const u8 *)buf;
+	if (at < offset || at - offset >= len)
+		return 0;
+	wce = ((const u8 *)buf)[at - offset];
 	if (wce > 1)
 		return -EINVAL;
 	WRITE_ONCE(d->wce, wce);

@@ -61,6 +61,19 @@ static void complete_rw(struct kiocb *iocb, long ret)
 	vhb_req_done(r, ret);
 }
 
+/* Writers to a frozen file system wait until it thaws, those too that must not. */
+static bool may_wait_for_thaw(const struct vhb_req *r)
+{
+	struct super_block *sb = file_inode(r->q->dev->backend->file)->i_sb;
+
+	if (!vhb_is_write(r))
+		return false;
+	if (!sb_start_write_trylock(sb))
+		return true;
+	sb_end_write(sb);
+	return false;
+}
+
 /**
  * vhb_file_rw() - read or write
  * @r: the request
@@ -71,7 +84,7 @@ void vhb_file_rw(struct vhb_req *r, bool sync)
 	const struct vhb_backend *b = r->q->dev->backend;
 	ssize_t ret;
 
-	if (!(b->file->f_mode & FMODE_NOWAIT)) {
+	if (!(b->file->f_mode & FMODE_NOWAIT) || may_wait_for_thaw(r)) {
 		vhb_req_punt(r);
 		return;
 	}
@@ -83,20 +96,32 @@ void vhb_file_rw(struct vhb_req *r, bool sync)
 		return;
 	if (ret == r->len)
 		vhb_req_done(r, 0);
-	else if (ret == -EAGAIN || ret >= 0)
-		/* A part of it, or nothing, without waiting: all of it again. */
+	else if (ret == -EAGAIN || ret == -EOPNOTSUPP || ret >= 0)
+		/*
+		 * A part of it, or nothing, without waiting, or not at all, as
+		 * ext4 writes to its cache: all of it again.
+		 */
 		vhb_req_punt(r);
 	else
 		vhb_req_done(r, ret);
 }
 
 /* Zeroes the long way: through the page cache, a page at a time. */
-static int write_zeroes(struct file *file, loff_t pos, loff_t len)
+static int write_zeroes(struct vhb_req *r, loff_t pos, loff_t len)
 {
-	while (len) {
-		size_t n = min_t(loff_t, len, PAGE_SIZE);
-		ssize_t ret = kernel_write(file, page_address(ZERO_PAGE(0)), n, &pos);
+	struct kiocb iocb;
 
+	init_iocb(r, &iocb, false);
+	iocb.ki_flags &= ~IOCB_DIRECT;
+	iocb.ki_pos = pos;
+	while (len) {
+		struct iov_iter iter;
+		struct bio_vec zeroes;
+		ssize_t ret;
+
+		bvec_set_page(&zeroes, ZERO_PAGE(0), min_t(loff_t, len, PAGE_SIZE), 0);
+		iov_iter_bvec(&iter, ITER_SOURCE, &zeroes, 1, zeroes.bv_len);
+		ret = vfs_iocb_iter_write(iocb.ki_filp, &iocb, &iter);
 		if (ret <= 0)
 			return ret ?: -EIO;
 		len -= ret;
@@ -104,7 +129,7 @@ static int write_zeroes(struct file *file, loff_t pos, loff_t len)
 	return 0;
 }
 
-static int do_range(const struct vhb_req *r, const struct virtio_blk_discard_write_zeroes *range)
+static int do_range(struct vhb_req *r, const struct virtio_blk_discard_write_zeroes *range)
 {
 	struct file *file = r->q->dev->backend->file;
 	loff_t pos = le64_to_cpu(range->sector) << SECTOR_SHIFT;
@@ -119,7 +144,7 @@ static int do_range(const struct vhb_req *r, const struct virtio_blk_discard_wri
 			    (zero && !unmap ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE),
 			    pos, len);
 	if (err == -EOPNOTSUPP && zero)
-		err = write_zeroes(file, pos, len);
+		err = write_zeroes(r, pos, len);
 	return err;
 }
 

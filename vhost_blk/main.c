@@ -29,13 +29,16 @@
 
 #define BACKEND_FLAGS	(VHOST_BLK_F_RDONLY | VHOST_BLK_F_POLL | VHOST_BLK_F_BUFFERED)
 
-/* What a classic device can do with any backing. */
+/*
+ * What a classic device can do with any backing. Its configuration space is the
+ * VMM's, so what a driver writes there (CONFIG_WCE) we would not know.
+ */
 #define CLASSIC_FEATURES						\
 	(BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |	\
 	 BIT_ULL(VIRTIO_BLK_F_RO) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |	\
 	 BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |	\
-	 BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE) | BIT_ULL(VIRTIO_BLK_F_MQ) |	\
-	 BIT_ULL(VIRTIO_BLK_F_DISCARD) | BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES))
+	 BIT_ULL(VIRTIO_BLK_F_MQ) | BIT_ULL(VIRTIO_BLK_F_DISCARD) |	\
+	 BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES))
 
 /* ---- the classic dialect -------------------------------------------------------------- */
 
@@ -121,6 +124,12 @@ static int open(struct vhc_dev *dev)
 	d = kvzalloc(struct_size(d, queue, nr), GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return -ENOMEM;
+	d->punted = alloc_workqueue("vhost-blk-%d", WQ_UNBOUND, VHB_PUNTED_MAX,
+				    task_tgid_nr(current));
+	if (!d->punted) {
+		kvfree(d);
+		return -ENOMEM;
+	}
 	d->nr_queues = nr;
 	vhb_sched_init_dev(d);
 	d->dev = dev;
@@ -156,6 +165,7 @@ static void release(struct vhc_dev *dev)
 
 	if (d->disk)
 		vhb_disk_closed(d->disk);
+	destroy_workqueue(d->punted);
 	for (i = 0; i < d->nr_queues; i++)
 		vhb_queue_free(&d->queue[i]);
 	kvfree(d);
@@ -213,22 +223,13 @@ static int __init vhost_blk_init(void)
 {
 	int err;
 
-	err = vhb_req_init();
-	if (err)
-		return err;
 	err = vhb_disk_init(&driver);
 	if (err)
-		goto req;
+		return err;
 	registration = vhc_register(&driver);
 	err = PTR_ERR_OR_ZERO(registration);
 	if (err)
-		goto disk;
-	return 0;
-
-disk:
-	vhb_disk_exit();
-req:
-	vhb_req_exit();
+		vhb_disk_exit();
 	return err;
 }
 
@@ -236,7 +237,6 @@ static void __exit vhost_blk_exit(void)
 {
 	vhc_unregister(registration);
 	vhb_disk_exit();
-	vhb_req_exit();
 }
 
 module_init(vhost_blk_init);

@@ -18,7 +18,9 @@
  */
 #include <linux/cgroup.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
 
@@ -28,7 +30,22 @@
 /* Pages that are pinned in one go. */
 #define PIN_BATCH	32
 
-static struct workqueue_struct *punted;
+/* ---- memory that is charged to the owner ------------------------------------------------ */
+
+/* A kernel thread's allocations are nobody's, unless it says whose. On the worker. */
+static struct mem_cgroup *charge_owner(void)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(current->mm);
+
+	set_active_memcg(memcg);
+	return memcg;
+}
+
+static void charge_nobody(struct mem_cgroup *memcg)
+{
+	set_active_memcg(NULL);
+	mem_cgroup_put(memcg);
+}
 
 /* ---- pages --------------------------------------------------------------------------- */
 
@@ -71,11 +88,15 @@ static int pin_piece(struct vhb_req *r, unsigned long addr, size_t len, unsigned
 
 static int room_for(struct vhb_req *r, u32 pages)
 {
+	struct mem_cgroup *memcg;
+
 	if (pages <= VHB_INLINE_VECS) {
 		r->vec = r->inline_vec;
 		return 0;
 	}
+	memcg = charge_owner();
 	r->vec = kvmalloc_array(pages, sizeof(*r->vec), GFP_KERNEL_ACCOUNT);
+	charge_nobody(memcg);
 	return r->vec ? 0 : -ENOMEM;
 }
 
@@ -133,8 +154,7 @@ static void free_bounce(struct vhb_req *r)
 	r->bounce = NULL;
 }
 
-/* Pages of ours that the backing reads or writes in place of the guest's. */
-static int make_bounce(struct vhb_req *r)
+static int fill_bounce(struct vhb_req *r)
 {
 	u32 pages = DIV_ROUND_UP(r->len, PAGE_SIZE), left = r->len;
 	struct iov_iter iter;
@@ -154,8 +174,19 @@ static int make_bounce(struct vhb_req *r)
 			return -EFAULT;
 		left -= n;
 	}
-	vhb_count(r->q, VHB_C_BOUNCED);
 	return 0;
+}
+
+/* Pages of ours that the backing reads or writes in place of the guest's. */
+static int make_bounce(struct vhb_req *r)
+{
+	struct mem_cgroup *memcg = charge_owner();
+	int err = fill_bounce(r);
+
+	charge_nobody(memcg);
+	if (!err)
+		vhb_count(r->q, VHB_C_BOUNCED);
+	return err;
 }
 
 static void copy_bounce(struct vhb_req *r)
@@ -413,9 +444,11 @@ static void work_fn(struct work_struct *work)
 
 	if (css)
 		kthread_associate_blkcg(css);
+	set_active_memcg(r->memcg);
 	kcov_remote_start_common(r->q->dev->kcov);
 	err = r->q->dev->backend->bdev ? vhb_bdev_wait(r) : vhb_file_wait(r);
 	kcov_remote_stop();
+	charge_nobody(r->memcg);
 	/* It has waited. There is nobody to give it to once more. */
 	if (err == -EAGAIN)
 		err = -EIO;
@@ -432,8 +465,9 @@ void vhb_req_punt(struct vhb_req *r)
 {
 	vhb_count(r->q, VHB_C_PUNTED);
 	r->css = get_css();
+	r->memcg = get_mem_cgroup_from_mm(current->mm);
 	INIT_WORK(&r->work, work_fn);
-	queue_work(punted, &r->work);
+	queue_work(r->q->dev->punted, &r->work);
 }
 
 /* ---- done and finish ---------------------------------------------------------------------------- */
@@ -451,12 +485,18 @@ void vhb_req_done(struct vhb_req *r, int error)
 
 	r->error = error;
 	/*
+	 * Once it is in the list the device may be drained and closed; it is not
+	 * freed before those that are in here have left.
+	 */
+	rcu_read_lock();
+	/*
 	 * A full barrier, in llist_add(): pairs with the one in
 	 * vhb_queue_run(). Either this sees that the worker is not busy any
 	 * more, or the worker sees the entry.
 	 */
 	if (llist_add(&r->done, &q->done) && !READ_ONCE(q->busy))
 		vhc_vq_wake(q->vq);
+	rcu_read_unlock();
 }
 
 /* The one place where errors become the guest's. */
@@ -519,15 +559,4 @@ int vhb_req_finish(struct vhb_req *r)
 	if (likely(r->chain.in_len))
 		vhc_vq_write_byte(q->vq, r->status_addr, wire_status(r->error));
 	return vhc_vq_complete(q->vq, &r->chain);
-}
-
-int vhb_req_init(void)
-{
-	punted = alloc_workqueue("vhost-blk", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return punted ? 0 : -ENOMEM;
-}
-
-void vhb_req_exit(void)
-{
-	destroy_workqueue(punted);
 }

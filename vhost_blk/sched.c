@@ -8,16 +8,17 @@
  * A device that is given 128 large writes serves the small read behind them
  * last. So as long as a higher class is active, the lower ones share a budget
  * of work under way; what exceeds it waits here, and takes turns by deficit
- * round robin. There is always at least one request of theirs under way: no
- * class starves, whatever the others do.
+ * round robin. There is always at least one request of theirs under way, and one
+ * that has waited for a second goes whatever the budget is: no class and no queue
+ * starves, whatever the others do.
  *
  * How much work keeps a backing busy, the backing alone knows. So the budget
  * grows while small reads of the higher class take less than twice the least that
  * one took, and shrinks when they take more.
  *
  * Writes and flushes of a queue keep their order among themselves: when one of
- * them waits, those after it wait behind it, in its list, whatever their class.
- * Reads may pass them, as they may on any disk.
+ * them waits, those after it wait behind it, and if they are of a higher class,
+ * it waits in theirs. Reads may pass them, as they may on any disk.
  *
  * The budget is the device's, the lists are the queue's; queues share an
  * atomic counter and a bitmap of those that wait, and no lock.
@@ -40,6 +41,9 @@
 
 /* A class that has had no request for so long is not active. */
 #define ACTIVE_FOR	HZ
+
+/* What has waited for so long goes, one request of a device at a time. */
+#define LATE_AFTER	HZ
 
 /* Bytes that a class may send on in one round. */
 static const u32 quantum[VHB_CLASSES] = {
@@ -86,23 +90,54 @@ static bool is_ordered(const struct vhb_req *r)
 	return r->type != VIRTIO_BLK_T_IN;
 }
 
-/* Is a higher class than @class active? */
-static bool is_limited(const struct vhb_dev *d, enum vhb_class class)
+/* The highest class that is active; those below it are limited. */
+static enum vhb_class top_class(const struct vhb_dev *d)
 {
 	unsigned int i;
 
-	for (i = 0; i < class; i++) {
-		if (d->seen[i] && time_before(jiffies, READ_ONCE(d->seen[i]) + ACTIVE_FOR))
-			return true;
+	for (i = 0; i < VHB_IDLE; i++) {
+		unsigned long seen = READ_ONCE(d->seen[i]);
+
+		if (seen && time_before(jiffies, seen + ACTIVE_FOR))
+			break;
 	}
-	return false;
+	return i;
+}
+
+static bool is_limited(const struct vhb_dev *d, enum vhb_class class)
+{
+	return class > top_class(d);
+}
+
+/* What those under way cost whose class is below @top. */
+static s64 work_below(const struct vhb_dev *d, enum vhb_class top)
+{
+	s64 work = 0;
+	unsigned int i;
+
+	for (i = top + 1; i < VHB_CLASSES; i++)
+		work += atomic64_read(&d->work[i]);
+	return work;
 }
 
 static bool may_go(struct vhb_dev *d, const struct vhb_req *r)
 {
-	s64 used = atomic64_read(&d->bulk);
+	enum vhb_class top = top_class(d);
+	s64 work;
 
-	return !used || !is_limited(d, r->class) || used + cost(r) <= READ_ONCE(d->budget);
+	if (r->class <= top)
+		return true;
+	work = work_below(d, top);
+	return !work || work + cost(r) <= READ_ONCE(d->budget);
+}
+
+/* The budget is not for it, maybe because it is others' all the time. */
+static bool may_go_late(struct vhb_dev *d, struct vhb_req *r)
+{
+	if (time_before(jiffies, r->held + LATE_AFTER) || test_and_set_bit(0, &d->late))
+		return false;
+	r->late = true;
+	return true;
 }
 
 static void go(struct vhb_queue *q, struct vhb_req *r)
@@ -110,9 +145,23 @@ static void go(struct vhb_queue *q, struct vhb_req *r)
 	r->sent = ktime_get_ns();
 	if (r->class != VHB_RT) {
 		r->counted = true;
-		atomic64_add(cost(r), &q->dev->bulk);
+		atomic64_add(cost(r), &q->dev->work[r->class]);
 	}
 	vhb_req_execute(r);
+}
+
+/* Those that wait become of a higher class: one of that has to wait for them. */
+static void raise_writes(struct vhb_sched *s, enum vhb_class class)
+{
+	struct vhb_req *r, *next;
+
+	list_for_each_entry_safe(r, next, &s->wait[s->write_class], link) {
+		if (!is_ordered(r))
+			continue;
+		r->class = class;
+		list_move_tail(&r->link, &s->wait[class]);
+	}
+	s->write_class = class;
 }
 
 static void hold(struct vhb_queue *q, struct vhb_req *r)
@@ -121,11 +170,16 @@ static void hold(struct vhb_queue *q, struct vhb_req *r)
 	enum vhb_class class = r->class;
 
 	if (is_ordered(r)) {
-		if (s->writes++)
-			class = s->write_class;
-		else
+		/* Nothing waits in the highest class. */
+		class = max(class, VHB_BE);
+		if (!s->writes++)
 			s->write_class = class;
+		else if (class < s->write_class)
+			raise_writes(s, class);
+		class = s->write_class;
+		r->class = min(r->class, class);
 	}
+	r->held = jiffies;
 	list_add_tail(&r->link, &s->wait[class]);
 	s->waiting++;
 	vhb_count(q, VHB_C_HELD);
@@ -154,8 +208,8 @@ void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r)
 	go(q, r);
 }
 
-/* The next one to go, or NULL if that has to wait. */
-static struct vhb_req *pick(struct vhb_queue *q)
+/* The next one to go, or NULL if that has to wait; @all: none has to. */
+static struct vhb_req *pick(struct vhb_queue *q, bool all)
 {
 	struct vhb_sched *s = &q->sched;
 
@@ -165,7 +219,7 @@ static struct vhb_req *pick(struct vhb_queue *q)
 							     link);
 
 		if (r && s->deficit[class] >= r->len) {
-			if (!may_go(q->dev, r))
+			if (!all && !may_go(q->dev, r) && !may_go_late(q->dev, r))
 				return NULL;
 			s->deficit[class] -= r->len;
 			return r;
@@ -182,8 +236,14 @@ static void wake_next(struct vhb_queue *q)
 	struct vhb_dev *d = q->dev;
 	unsigned int me = q - d->queue, i;
 
-	if (bitmap_empty(d->waiting, d->nr_queues) || atomic64_read(&d->bulk) >= READ_ONCE(d->budget))
+	if (bitmap_empty(d->waiting, d->nr_queues))
 		return;
+	if (work_below(d, top_class(d)) >= READ_ONCE(d->budget)) {
+		/* Only to see whether something there is late. */
+		if (time_before(jiffies, READ_ONCE(d->looked) + LATE_AFTER / 8))
+			return;
+		WRITE_ONCE(d->looked, jiffies);
+	}
 	i = find_next_bit_wrap(d->waiting, d->nr_queues, me + 1);
 	if (i < d->nr_queues && i != me)
 		vhc_vq_wake(d->queue[i].vq);
@@ -198,6 +258,7 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 	struct vhb_sched *s = &q->sched;
 	struct vhb_dev *d = q->dev;
 	bool broken = vhc_vq_is_broken(q->vq);
+	bool all = broken || vhc_vq_is_draining(q->vq);
 	unsigned int me = q - d->queue;
 	struct vhb_req *r;
 
@@ -205,7 +266,7 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 		set_bit(me, d->waiting);
 		/* The bit first, then the budget: see vhb_sched_completed(). */
 		smp_mb__after_atomic();
-		r = pick(q);
+		r = pick(q, all);
 		if (!r)
 			break;
 		list_del_init(&r->link);
@@ -265,7 +326,11 @@ void vhb_sched_completed(struct vhb_queue *q, struct vhb_req *r)
 	if (!r->counted)
 		return;
 	r->counted = false;
-	atomic64_sub(cost(r), &q->dev->bulk);
+	atomic64_sub(cost(r), &q->dev->work[r->class]);
+	if (unlikely(r->late)) {
+		r->late = false;
+		clear_bit(0, &q->dev->late);
+	}
 	/*
 	 * The budget first, then the bits. Pairs with vhb_sched_dispatch():
 	 * either that sees the budget, or we see that it waits.

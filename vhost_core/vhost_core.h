@@ -220,6 +220,7 @@ void vhc_dev_stop(struct vhc_dev *dev, bool discard);
 /* Virtqueues: vq.c, vq_setup.c */
 unsigned int vhc_vq_size(const struct vhc_vq *vq);
 bool vhc_vq_is_broken(const struct vhc_vq *vq);
+bool vhc_vq_is_draining(const struct vhc_vq *vq);
 u32 vhc_vq_base(const struct vhc_vq *vq);
 bool vhc_vq_is_set_up(const struct vhc_vq *vq);
 void vhc_vq_set_priv(struct vhc_vq *vq, void *priv);

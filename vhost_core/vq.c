@@ -41,6 +41,18 @@ bool vhc_vq_is_broken(const struct vhc_vq *vq)
 VHC_EXPORT(vhc_vq_is_broken);
 
 /**
+ * vhc_vq_is_draining() - whether a queue is about to be stopped
+ * @vq: the queue, locked
+ *
+ * What it has taken is to be completed soon: vhc_vq_drain() waits for that.
+ */
+bool vhc_vq_is_draining(const struct vhc_vq *vq)
+{
+	return vq->state == VHC_VQ_DRAINING;
+}
+VHC_EXPORT(vhc_vq_is_draining);
+
+/**
  * vhc_vq_is_set_up() - whether user space has said where a queue's ring is
  * @vq: the queue, locked
  */

@@ -243,7 +243,15 @@ static void config_space(void)
 	EXPECT_EQ(wce, 0);
 	wce = 2;
 	FAILS(vblk_set_config(&d, offsetof(struct virtio_blk_config, wce), &wce, 1), EINVAL);
-	FAILS(vblk_set_config(&d, 0, &c, 8), EINVAL);
+	/* All of it, as QEMU has it: the rest does not count. */
+	OK(vblk_get_config(&d, 0, &c, sizeof(c)));
+	c.wce = 1;
+	c.capacity = 1;
+	OK(vblk_set_config(&d, 0, &c, sizeof(c)));
+	OK(vblk_get_config(&d, 0, &c, sizeof(c)));
+	EXPECT_EQ(c.wce, 1);
+	EXPECT_EQ(c.capacity, VBLK_SECTORS);
+	EXPECT((__u64)c.seg_max * c.size_max <= 64 << 20);
 }
 
 static void maps(void)
@@ -333,6 +341,31 @@ static void round_trip(const char *path, unsigned int flags)
 static void read_write_file(void) { round_trip(NULL, 0); }
 static void read_write_buffered(void) { round_trip(NULL, VHOST_BLK_F_BUFFERED); }
 
+/* A file system that cannot write to its cache without waiting. */
+static void read_write_ext4(void)
+{
+	char dir[] = "/tmp/blk-XXXXXX", img[32], path[32], cmd[256];
+	int fd;
+
+	EXPECT(mkdtemp(dir));
+	snprintf(img, sizeof(img), "%s.img", dir);
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	snprintf(cmd, sizeof(cmd), "truncate -s 64M %s && mkfs.ext4 -q %s && mount -o loop %s %s",
+		 img, img, img, dir);
+	if (system(cmd)) {
+		rmdir(dir);
+		unlink(img);
+		test_skip("no ext4, or no loop device");
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT(fd >= 0 && !ftruncate(fd, (off_t)VBLK_SECTORS * 512));
+	close(fd);
+	round_trip(path, VHOST_BLK_F_BUFFERED);
+	EXPECT_EQ(umount2(dir, MNT_DETACH), 0);
+	EXPECT_EQ(rmdir(dir), 0);
+	EXPECT_EQ(unlink(img), 0);
+}
+
 static void read_write_bdev(void)
 {
 	if (access("/dev/ram0", F_OK))
@@ -366,34 +399,42 @@ static void page_cache(void)
 	close(fd);
 }
 
-/* A disk that answers to polls only, and has few tags. */
+/* A null_blk disk of its own: pairs of a setting and its value, as configfs has them. */
 #define NULL_CONF "/sys/kernel/config/nullb/"
-#define POLLED "polled"
 
-static void null_is(const char *name, const char *value)
+static void null_disk(const char *name, const char *const set[][2], unsigned int n)
 {
-	char path[100];
+	char dir[64], path[128];
+	unsigned int i;
 
-	snprintf(path, sizeof(path), NULL_CONF POLLED "/%s", name);
-	EXPECT_EQ(test_write_file(path, value), 0);
-}
-
-static void polled_disk(void)
-{
 	if (access(NULL_CONF "features", F_OK))
 		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
 	if (access(NULL_CONF "features", F_OK))
 		test_skip("no null_blk in configfs");
-	if (mkdir(NULL_CONF POLLED, 0755)) {
+	snprintf(dir, sizeof(dir), NULL_CONF "%s", name);
+	if (mkdir(dir, 0755)) {
 		EXPECT_EQ(errno, EEXIST);
 		return;
 	}
-	null_is("size", "64");
-	null_is("blocksize", "512");
-	null_is("memory_backed", "1");
-	null_is("hw_queue_depth", "8");
-	null_is("poll_queues", "1");
-	null_is("power", "1");
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, set[i][0]);
+		EXPECT_EQ(test_write_file(path, set[i][1]), 0);
+	}
+	snprintf(path, sizeof(path), "%s/power", dir);
+	EXPECT_EQ(test_write_file(path, "1"), 0);
+}
+
+/* A disk that answers to polls only, and has few tags. */
+#define POLLED "polled"
+
+static void polled_disk(void)
+{
+	static const char *const set[][2] = {
+		{ "size", "64" }, { "blocksize", "512" }, { "memory_backed", "1" },
+		{ "hw_queue_depth", "8" }, { "poll_queues", "1" },
+	};
+
+	null_disk(POLLED, set, N(set));
 }
 
 static void read_write_poll(void)
@@ -600,6 +641,18 @@ static void write_zeroes(void)
 	ranges(VIRTIO_BLK_T_WRITE_ZEROES, VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP, true);
 }
 
+/* Where the opener of the file would have written is not where the guest wants it. */
+static void write_zeroes_append(void)
+{
+	struct stat st;
+
+	vblk_open_flags = O_APPEND;
+	vblk_up(&d, NULL, 1, 0);
+	ranges(VIRTIO_BLK_T_WRITE_ZEROES, 0, true);
+	EXPECT_EQ(stat(d.backing, &st), 0);
+	EXPECT_EQ(st.st_size, (off_t)VBLK_SECTORS * 512);
+}
+
 static void write_zeroes_bdev(void)
 {
 	if (access("/dev/ram0", F_OK))
@@ -623,6 +676,95 @@ static void classes(void)
 	for (i = 0; i < 20; i++)
 		EXPECT_EQ(vblk_wait(&d, 0, r[i]), 0);
 	EXPECT(rejected("held") > 0);
+}
+
+/* A disk that takes 100 ms for whatever it is. */
+#define SLOW "slow"
+
+static void slow_disk(void)
+{
+	static const char *const set[][2] = {
+		{ "size", "64" }, { "blocksize", "512" }, { "irqmode", "2" },
+		{ "completion_nsec", "100000000" },
+	};
+
+	null_disk(SLOW, set, N(set));
+}
+
+/* One of @n reads in turn is waited for, and made again. */
+static void read_on(struct vreq **read, unsigned int n, unsigned int turn)
+{
+	struct vreq *r = read[turn % n];
+
+	EXPECT_EQ(vblk_wait(&d, 0, r), 0);
+	r->done = false;
+	vblk_submit(&d, 0, r);
+}
+
+/*
+ * Reads that never pause, more than the budget of the class below them; an idle
+ * write, and behind it a flush that is not idle: both are done while the reads
+ * go on.
+ */
+static void idle_write_beside_reads(void)
+{
+	struct vreq *read[16], *write, *flush;
+	unsigned int i;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	/* From the first one on that has a class they are all scheduled. */
+	read[0] = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512);
+	read[0]->hdr->ioprio = 3 << 13;
+	EXPECT_EQ(vblk_do(&d, read[0]), 0);
+	for (i = 0; i < N(read); i++) {
+		read[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 128 * i, 65536);
+		vblk_submit(&d, 0, read[i]);
+		/* So that they are not done at the same time. */
+		usleep(5000);
+	}
+	write = vblk_req(&d, VIRTIO_BLK_T_OUT, 0, 4096);
+	write->hdr->ioprio = 3 << 13;
+	flush = vblk_req(&d, VIRTIO_BLK_T_FLUSH, 0, 0);
+	vblk_submit(&d, 0, write);
+	vblk_submit(&d, 0, flush);
+	for (i = 0; i < 5 * N(read); i++)
+		read_on(read, N(read), i);
+	EXPECT(write->done);
+	EXPECT(flush->done);
+	for (i = 0; i < N(read); i++)
+		EXPECT_EQ(vblk_wait(&d, 0, read[i]), 0);
+}
+
+/*
+ * Small reads of one queue, always some under way, and a large one of another queue
+ * that the budget has no room for beside them, while a higher class is active.
+ */
+static void large_beside_small(void)
+{
+	struct vreq *read[9], *large;
+	long long begin;
+	unsigned int i;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 2, VHOST_BLK_F_WORKER_PER_QUEUE);
+	for (i = 0; i < N(read); i++) {
+		read[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 8 * i, 4096);
+		read[i]->hdr->ioprio = (i ? 2 : 1) << 13;
+		vblk_submit(&d, 0, read[i]);
+		usleep(10000);
+	}
+	large = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 20 << 20);
+	vblk_submit(&d, 1, large);
+	begin = test_now();
+	for (i = 0; !gring_pending(&d.ring[1]); i++) {
+		read_on(read, N(read), i);
+		EXPECT(test_now() - begin < 10000);
+	}
+	EXPECT_EQ(vblk_wait(&d, 1, large), 0);
+	EXPECT(vmm_counter(&d.vmm, 1, "held") > 0);
+	for (i = 0; i < N(read); i++)
+		EXPECT_EQ(vblk_wait(&d, 0, read[i]), 0);
 }
 
 /*
@@ -842,6 +984,13 @@ static void addr_unmapped(void)
 	EXPECT(evt_wait(d.ring[0].err, 10000) > 0);
 	EXPECT_EQ(rejected("addr_unmapped"), 1);
 	EXPECT(vblk_get_status(&d) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	/* A pause does not mend it. */
+	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_SUSPEND, NULL));
+	EXPECT(vblk_get_status(&d) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_RESUME, NULL));
+	EXPECT(vblk_get_status(&d) & VIRTIO_CONFIG_S_NEEDS_RESET);
+	OK(vblk_status(&d, 0));
+	EXPECT_EQ(vblk_get_status(&d), 0);
 }
 
 /* ---- backings that fail ---------------------------------------------------------------- */
@@ -973,6 +1122,7 @@ static const struct test tests[] = {
 	TEST_ONCE(late_enable),
 	TEST(read_write_file),
 	TEST_ONCE(read_write_buffered),
+	TEST_ONCE(read_write_ext4),
 	TEST(read_write_bdev),
 	TEST_ONCE(page_cache),
 	TEST_ONCE(read_write_poll),
@@ -985,8 +1135,11 @@ static const struct test tests[] = {
 	TEST_ONCE(get_id),
 	TEST_ONCE(discard),
 	TEST_ONCE(write_zeroes),
+	TEST_ONCE(write_zeroes_append),
 	TEST_ONCE(write_zeroes_bdev),
 	TEST_ONCE(classes),
+	TEST_ONCE(idle_write_beside_reads),
+	TEST_ONCE(large_beside_small),
 	TEST_ONCE(classes_on_two_queues),
 	TEST_ONCE(reset_with_held),
 	TEST_ONCE(latencies),

@@ -78,6 +78,8 @@ static void make_file(struct vblk *d)
 	close(fd);
 }
 
+int vblk_open_flags;
+
 void vblk_make(struct vblk *d, const char *path, unsigned int queues, unsigned int flags)
 {
 	int fd;
@@ -90,7 +92,8 @@ void vblk_make(struct vblk *d, const char *path, unsigned int queues, unsigned i
 	else
 		make_file(d);
 	name_of(d->name, getpid());
-	fd = open(d->backing, (flags & VHOST_BLK_F_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	fd = open(d->backing, (flags & VHOST_BLK_F_RDONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC |
+		  vblk_open_flags);
 	if (fd < 0)
 		test_fail("%s: %s", d->backing, strerror(errno));
 	OK(vblk_add(d->name, fd, queues, flags));

@@ -60,7 +60,8 @@ struct vreq {
 int vblk_add(const char *name, int fd, unsigned int queues, unsigned int flags);
 int vblk_del(const char *name);
 
-/* A disk on a new file, or on @path. */
+/* A disk on a new file, or on @path; opened with these flags as well. */
+extern int vblk_open_flags;
 void vblk_make(struct vblk *d, const char *path, unsigned int queues, unsigned int flags);
 /* Deletes what the test that was process @pid made: for test_after. */
 void vblk_after(int pid);

@@ -12,7 +12,7 @@
 
 /* Bytes that one segment may have: as many as may be are no more than a request. */
 #define SIZE_MAX_BYTES	(256u << 10)
-static_assert(SIZE_MAX_BYTES * VHB_SEG_MAX <= VHB_REQUEST_MAX);
+static_assert(VHB_REQUEST_MAX / VHB_SEG_MAX >= SIZE_MAX_BYTES);
 
 u64 vhb_config_features(const struct vhb_disk *disk)
 {

@@ -34,12 +34,52 @@ static long long rejected(const char *name)
 	return vmm_counter(&d.vmm, 0, name);
 }
 
+/* ---- disks ------------------------------------------------------------------------ */
+
+/* A null_blk disk of its own: pairs of a setting and its value, as configfs has them. */
+#define NULL_CONF "/sys/kernel/config/nullb/"
+
+static void null_disk(const char *name, const char *const set[][2], unsigned int n)
+{
+	char dir[64], path[128];
+	unsigned int i;
+
+	if (access(NULL_CONF "features", F_OK))
+		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	if (access(NULL_CONF "features", F_OK))
+		test_skip("no null_blk in configfs");
+	snprintf(dir, sizeof(dir), NULL_CONF "%s", name);
+	if (mkdir(dir, 0755)) {
+		EXPECT_EQ(errno, EEXIST);
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, set[i][0]);
+		EXPECT_EQ(test_write_file(path, set[i][1]), 0);
+	}
+	snprintf(path, sizeof(path), "%s/power", dir);
+	EXPECT_EQ(test_write_file(path, "1"), 0);
+}
+
+/* A disk that takes 100 ms for whatever it is. */
+#define SLOW "slow"
+
+static void slow_disk(void)
+{
+	static const char *const set[][2] = {
+		{ "size", "64" }, { "blocksize", "512" }, { "irqmode", "2" },
+		{ "completion_nsec", "100000000" },
+	};
+
+	null_disk(SLOW, set, N(set));
+}
+
 /* ---- the control node --------------------------------------------------------- */
 
 static void add_bad_names(void)
 {
 	static const char *const names[] = {
-		"", ".", "..", "control", "a/b", "a b", "-a", ".a", "\xc3\xa4",
+		"", ".", "..", "control", "a/b", "a b", "-a", ".a", "\xc3\xa4", "\xe4",
 		"0123456789012345678901234567890x",
 	};
 	char path[] = "/tmp/blk-XXXXXX";
@@ -276,7 +316,12 @@ static void write_only_open(void)
 	fd = open(node, O_WRONLY | O_CLOEXEC);
 	EXPECT(fd >= 0);
 	EXPECT_EQ(ioctl(fd, VHOST_VDPA_GET_STATUS, &status), 0);
-	EXPECT_EQ(mmap(NULL, 4096, PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED, 1);
+	close(fd);
+	/* Doorbells are no pages of ours. */
+	fd = open(node, O_RDWR | O_CLOEXEC);
+	EXPECT(fd >= 0);
+	EXPECT(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED);
+	EXPECT_EQ(errno, ENODEV);
 	close(fd);
 }
 
@@ -293,6 +338,28 @@ static void suspend_and_resume(void)
 	EXPECT_EQ(base, gring_stopped_base(&d.ring[0]));
 	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_RESUME, NULL));
 	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512)), 0);
+}
+
+/* What is under way is completed before the device is suspended, each once. */
+static void suspend_in_flight(void)
+{
+	struct vreq *r[16];
+	unsigned int i;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	for (i = 0; i < N(r); i++) {
+		r[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 8 * i, 4096);
+		vblk_submit(&d, 0, r[i]);
+	}
+	EXPECT(test_until(vmm_counter(&d.vmm, 0, "last_avail") == N(r), 10000));
+	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_SUSPEND, NULL));
+	EXPECT_EQ(gring_pending(&d.ring[0]), N(r));
+	for (i = 0; i < N(r); i++)
+		EXPECT_EQ(vblk_wait(&d, 0, r[i]), 0);
+	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_RESUME, NULL));
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512)), 0);
+	EXPECT_EQ(vmm_counter(&d.vmm, 0, "reads"), N(r) + 1);
 }
 
 static void late_enable(void)
@@ -397,31 +464,6 @@ static void page_cache(void)
 	EXPECT_EQ(pread(fd, now, sizeof(now), 0), sizeof(now));
 	EXPECT(!memcmp(guest, now, sizeof(now)));
 	close(fd);
-}
-
-/* A null_blk disk of its own: pairs of a setting and its value, as configfs has them. */
-#define NULL_CONF "/sys/kernel/config/nullb/"
-
-static void null_disk(const char *name, const char *const set[][2], unsigned int n)
-{
-	char dir[64], path[128];
-	unsigned int i;
-
-	if (access(NULL_CONF "features", F_OK))
-		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
-	if (access(NULL_CONF "features", F_OK))
-		test_skip("no null_blk in configfs");
-	snprintf(dir, sizeof(dir), NULL_CONF "%s", name);
-	if (mkdir(dir, 0755)) {
-		EXPECT_EQ(errno, EEXIST);
-		return;
-	}
-	for (i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, set[i][0]);
-		EXPECT_EQ(test_write_file(path, set[i][1]), 0);
-	}
-	snprintf(path, sizeof(path), "%s/power", dir);
-	EXPECT_EQ(test_write_file(path, "1"), 0);
 }
 
 /* A disk that answers to polls only, and has few tags. */
@@ -542,6 +584,7 @@ static void any_layout(void)
 	r = vblk_req(&d, VIRTIO_BLK_T_IN, 7, 1025);
 	seg[0] = (struct gseg){ vmm_addr(&d.vmm, r->hdr), 16 };
 	seg[1] = (struct gseg){ vmm_addr(&d.vmm, r->data), 1025 };
+	r->data[1024] = 0xaa;
 	EXPECT(gring_add(&d.ring[0], seg, 1, 1, r) >= 0);
 	gring_kick(&d.ring[0]);
 	vblk_wait(&d, 0, r);
@@ -678,19 +721,6 @@ static void classes(void)
 	EXPECT(rejected("held") > 0);
 }
 
-/* A disk that takes 100 ms for whatever it is. */
-#define SLOW "slow"
-
-static void slow_disk(void)
-{
-	static const char *const set[][2] = {
-		{ "size", "64" }, { "blocksize", "512" }, { "irqmode", "2" },
-		{ "completion_nsec", "100000000" },
-	};
-
-	null_disk(SLOW, set, N(set));
-}
-
 /* One of @n reads in turn is waited for, and made again. */
 static void read_on(struct vreq **read, unsigned int n, unsigned int turn)
 {
@@ -799,12 +829,15 @@ static void reset_with_held(void)
 	unsigned int i;
 	struct vreq *r;
 
-	vblk_up(&d, NULL, 1, 0);
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 1, 0);
 	for (i = 0; i < 16; i++) {
 		r = vblk_req(&d, VIRTIO_BLK_T_OUT, 512 * i, 262144);
 		r->hdr->ioprio = (i ? 3 : 1) << 13;
 		vblk_submit(&d, 0, r);
 	}
+	EXPECT(test_until(rejected("held") > 0, 10000));
+	EXPECT(!r->done);
 	OK(vblk_status(&d, 0));
 	OK(vblk_status(&d, 3));
 }
@@ -840,6 +873,15 @@ static void latencies(void)
 	EXPECT_EQ(timed("read"), 5);
 	EXPECT_EQ(timed("write"), 3);
 	EXPECT_EQ(timed("flush"), 1);
+	vblk_close(&d);
+	OK(vblk_del(d.name));
+
+	/* One of 100 ms is where those of 65 to 131 ms are, or later on a slow machine. */
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 4096)), 0);
+	EXPECT_EQ(rejected("read_us_131072") + rejected("read_us_262144") +
+		  rejected("read_us_524288") + rejected("read_us_1048576"), 1);
 }
 
 /* ---- bad requests ------------------------------------------------------------------- */
@@ -1001,6 +1043,7 @@ static void truncated_file(void)
 	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 100, 4096)), 0);
 	EXPECT_EQ(truncate(d.backing, 512), 0);
 	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 100, 4096)), VIRTIO_BLK_S_IOERR);
+	EXPECT_EQ(rejected("blk_sector"), 1);
 	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512)), 0);
 }
 
@@ -1101,6 +1144,11 @@ static void classic(void)
 	OK(vmm_ioctl(&d.vmm, VHOST_BLK_SET_BACKEND, &b));
 	OK(vmm_get_vring_base(&d.vmm, 0, &base));
 	EXPECT_EQ(base, 1);
+	/* Nothing is taken any more. */
+	r = vblk_req(&d, VIRTIO_BLK_T_OUT, 1, 512);
+	vblk_submit(&d, 0, r);
+	EXPECT(!gring_wait(&d.ring[0], 50));
+	EXPECT_EQ(*r->status, 0xaa);
 	unlink(d.backing);
 	vblk_close(&d);
 }
@@ -1119,6 +1167,7 @@ static const struct test tests[] = {
 	TEST_ONCE(maps),
 	TEST_ONCE(write_only_open),
 	TEST(suspend_and_resume),
+	TEST_ONCE(suspend_in_flight),
 	TEST_ONCE(late_enable),
 	TEST(read_write_file),
 	TEST_ONCE(read_write_buffered),

@@ -42,6 +42,8 @@ static const struct {
 	R(VHOST_SET_VRING_ERR, true),
 	R(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, true),
 	R(VHOST_GET_VRING_BUSYLOOP_TIMEOUT, true),
+	R(VHOST_EXT_SET_VRING_POLL_MODE, true),
+	R(VHOST_EXT_GET_VRING_POLL_MODE, true),
 	R(VHOST_NET_SET_BACKEND, true),
 	R(VHOST_NEW_WORKER, true),
 	R(VHOST_FREE_WORKER, true),
@@ -345,6 +347,8 @@ static void vring_addr(void)
 	FAILS(vmm_vring_addr(&v, 0, 0, a, a + 4096, a + 8192, 2), EINVAL);
 	test_need_ours();
 	FAILS(vmm_vring_addr(&v, 0, 0, a + 8, a + 4096, a + 8192, 0), EINVAL);
+	/* A log address that wraps. */
+	FAILS(vmm_vring_addr(&v, 0, 1 << VHOST_VRING_F_LOG, a, a + 4096, a + 8192, -4ULL), EINVAL);
 }
 
 static void vring_addr_running(void)
@@ -369,18 +373,29 @@ static void vring_addr_running(void)
 }
 
 /* The ring's addresses have to be the user's, whatever the memory table says. */
+/* Refused here, or at the latest when the queue is to start. */
+static void refused_addr(struct vnet *n, __u64 d, __u64 a, __u64 u)
+{
+	int ret = vmm_vring_addr(&n->vmm, VMM_TX, 0, d, a, u, 0);
+
+	if (!ret)
+		ret = vmm_net_backend(&n->vmm, VMM_TX, n->tapfd);
+	EXPECT_EQ(ret, -EFAULT);
+}
+
 static void vring_addr_kernel(void)
 {
 	struct vnet n;
-	int ret;
+	__u64 d, a, u;
 
 	vnet_start(&n, &(struct vnet_conf){ .no_backend = true });
-	ret = vmm_vring_addr(&n.vmm, VMM_TX, 0, BAD_USER, BAD_USER + 4096,
-			     BAD_USER + 8192, 0);
-	/* Refused here, or at the latest when the queue is to start. */
-	if (!ret)
-		ret = vmm_net_backend(&n.vmm, VMM_TX, n.tapfd);
-	EXPECT_EQ(ret, -EFAULT);
+	d = (uintptr_t)n.ring[VMM_TX].desc;
+	a = (uintptr_t)n.ring[VMM_TX].avail;
+	u = (uintptr_t)n.ring[VMM_TX].used;
+	refused_addr(&n, BAD_USER, BAD_USER + 4096, BAD_USER + 8192);
+	refused_addr(&n, BAD_USER, a, u);
+	refused_addr(&n, d, BAD_USER, u);
+	refused_addr(&n, d, a, BAD_USER);
 }
 
 static void eventfds(void)
@@ -423,6 +438,7 @@ static void log_base(void)
 	test_need_ours();
 	FAILS(vmm_log_base(&v, (void *)BAD_USER), EFAULT);
 	FAILS(vmm_log_base(&v, (void *)~7ULL), EFAULT);
+	FAILS(vmm_log_base(&v, (char *)malloc(1 << 20) + 1), EFAULT);
 }
 
 static void busyloop(void)

@@ -480,6 +480,12 @@ static void log_fd(void)
 	post(p, 2048);
 	receive(60);
 	EXPECT(evt_wait(fd, WAIT_MS) > 0);
+	/* Nobody is told any more. */
+	OK(vmm_log_fd(&n.vmm, -1));
+	evt_wait(fd, 0);
+	post(p, 2048);
+	receive(60);
+	EXPECT_EQ(evt_wait(fd, 0), 0);
 }
 
 /* A log that is just long enough for memory, and ends where ours does. */

@@ -64,7 +64,7 @@ BAD_PACKET(bad_src_host, "tx_src", bad_hdr.src_cid = VSOCK_HOST)
 BAD_PACKET(bad_src_high, "tx_src", bad_hdr.src_cid |= 1ULL << 32)
 BAD_PACKET(bad_op, "tx_op", bad_hdr.op = 8)
 BAD_PACKET(bad_op_zero, "tx_op", bad_hdr.op = 0)
-BAD_PACKET(bad_op_high, "tx_op", bad_hdr.op = 0x0500)
+BAD_PACKET(bad_op_high, "tx_op", bad_hdr.op = 0x0105)
 BAD_PACKET(bad_payload_in_request, "tx_payload", bad_hdr.op = VIRTIO_VSOCK_OP_REQUEST)
 BAD_PACKET(bad_payload_in_update, "tx_payload", bad_hdr.op = VIRTIO_VSOCK_OP_CREDIT_UPDATE)
 

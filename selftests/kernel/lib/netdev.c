@@ -277,13 +277,14 @@ static __u8 frame_byte(__u32 seq, size_t at)
 	return seq * 31 + at * 7 + (at >> 8);
 }
 
+static const __u8 head[14] = {
+	/* Locally administered, not the tap's: as a bridge's traffic. */
+	0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1,
+	NET_ETH_P_TEST >> 8, NET_ETH_P_TEST & 0xff,
+};
+
 void frame_fill(void *buf, size_t len, __u32 seq)
 {
-	static const __u8 head[14] = {
-		/* Locally administered, not the tap's: as a bridge's traffic. */
-		0x02, 0, 0, 0, 0, 2, 0x02, 0, 0, 0, 0, 1,
-		NET_ETH_P_TEST >> 8, NET_ETH_P_TEST & 0xff,
-	};
 	__u8 *p = buf;
 	size_t i;
 
@@ -299,8 +300,7 @@ long long frame_check(const void *buf, size_t len)
 	__u32 seq;
 	size_t i;
 
-	if (len < FRAME_MIN || p[12] != NET_ETH_P_TEST >> 8 ||
-	    p[13] != (NET_ETH_P_TEST & 0xff))
+	if (len < FRAME_MIN || memcmp(p, head, sizeof(head)))
 		return -1;
 	memcpy(&seq, p + 14, 4);
 	for (i = FRAME_MIN; i < len; i++)

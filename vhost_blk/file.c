@@ -62,7 +62,7 @@ static void complete_rw(struct kiocb *iocb, long ret)
 }
 
 /* Writers to a frozen file system wait until it thaws, those too that must not. */
-static bool may_wait_for_thaw(const struct vhb_req *r)
+static bool would_wait_for_thaw(const struct vhb_req *r)
 {
 	struct super_block *sb = file_inode(r->q->dev->backend->file)->i_sb;
 
@@ -84,7 +84,7 @@ void vhb_file_rw(struct vhb_req *r, bool sync)
 	const struct vhb_backend *b = r->q->dev->backend;
 	ssize_t ret;
 
-	if (!(b->file->f_mode & FMODE_NOWAIT) || may_wait_for_thaw(r)) {
+	if (!(b->file->f_mode & FMODE_NOWAIT) || would_wait_for_thaw(r)) {
 		vhb_req_punt(r);
 		return;
 	}

@@ -32,7 +32,10 @@
 #define VHV_WEIGHT_BYTES	0x80000
 #define VHV_WEIGHT_PACKETS	256
 
-/* That is before the last chain, which has a packet or many small ones. */
+/*
+ * What a turn may have sent before it is accounted for: it ends after the chain that
+ * reaches the weight, and that one has a large packet or many small ones.
+ */
 #define VHV_TURN_BYTES		(VHV_WEIGHT_BYTES + VIRTIO_VSOCK_MAX_PKT_BUF_SIZE)
 #define VHV_TURN_PACKETS	(2 * VHV_WEIGHT_PACKETS)
 

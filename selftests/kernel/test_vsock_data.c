@@ -226,6 +226,20 @@ static void credit_of_host(void)
 	EXPECT(test_until(error_of(fd) == ENOBUFS, VSOCK_WAIT_MS));
 }
 
+/* Updates of credit that wait for the guest: those ahead of data that comes now. */
+static unsigned int updates_before_data(int fd)
+{
+	unsigned int i;
+
+	OK(hsock_write(fd, "x", 1));
+	for (i = 0;; i++) {
+		vvsock_next(&v, &p);
+		if (p.hdr.op == VIRTIO_VSOCK_OP_RW)
+			return i;
+		EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	}
+}
+
 /* Questions that the guest takes no answers to cost the host one packet. */
 static void credit_requests_without_buffers(void)
 {
@@ -242,14 +256,7 @@ static void credit_requests_without_buffers(void)
 		vconn_put(&c, VIRTIO_VSOCK_OP_CREDIT_REQUEST, 0, NULL, 0);
 	vvsock_sync(&v);
 	vvsock_post(&v);
-	OK(hsock_write(fd, "x", 1));
-	for (i = 0;; i++) {
-		vvsock_next(&v, &p);
-		if (p.hdr.op == VIRTIO_VSOCK_OP_RW)
-			break;
-		EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
-	}
-	EXPECT(i <= 3);
+	EXPECT(updates_before_data(fd) <= 3);
 }
 
 /* The same while buffers come all the time, of which none is one. */
@@ -282,14 +289,7 @@ static void credit_requests_with_bad_buffers(void)
 	vvsock_sync(&v);
 	EXPECT(test_until((gring_get(r, &len, &token), r->nr_free == r->num), VSOCK_WAIT_MS));
 	vvsock_post(&v);
-	OK(hsock_write(fd, "x", 1));
-	for (i = 0;; i++) {
-		vvsock_next(&v, &p);
-		if (p.hdr.op == VIRTIO_VSOCK_OP_RW)
-			break;
-		EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
-	}
-	EXPECT(i <= 3);
+	EXPECT(updates_before_data(fd) <= 3);
 }
 
 /* Other answers: the device stops to listen when too many wait. */

@@ -25,12 +25,13 @@ done
 passed=0 failed=0 skipped=0
 child=
 beside=
+ahead=
 
 # shellcheck disable=SC2317 # called by the trap
 finish() {
 	local status=$? pid
 	trap - EXIT INT TERM HUP
-	for pid in "$child" "$beside"; do
+	for pid in "$child" "$beside" "$ahead"; do
 		[ -n "$pid" ] || continue
 		kill -TERM "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
@@ -328,8 +329,17 @@ run_groups() {
 		[ -z "${VHOST_LAB_BESIDE:-}" ] || [ "$(option "$group" beside no)" != yes ] || polite=(nice -n 5)
 		# Here and not in the first test: it shows its progress, and takes its time.
 		case $(option "$group" on lab) in
-		host) "$LAB_DIR/setup.sh" --host ;;
+		host)
+			"$LAB_DIR/setup.sh" --host
+			# The root is mostly waited for: it is made meanwhile.
+			if [ "$#" -gt 1 ]; then
+				"$LAB_DIR/setup.sh" &
+				ahead=$!
+			fi
+			;;
 		*)
+			[ -z "$ahead" ] || wait "$ahead"
+			ahead=
 			"${polite[@]}" "$LAB_DIR/setup.sh" --kernel "$(option "$group" kernel 6.12)"
 			if [ -n "$others" ] && [ -z "$beside" ]; then
 				start_beside "$others${spare:+,$spare}"

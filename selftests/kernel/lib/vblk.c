@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -299,4 +301,28 @@ void vblk_poke(struct vblk *d, __u64 sector, const void *buf, __u32 len)
 	EXPECT_EQ(pwrite(fd, buf, len, sector * 512), len);
 	EXPECT_EQ(fsync(fd), 0);
 	close(fd);
+}
+
+#define NULL_CONF "/sys/kernel/config/nullb/"
+
+void vblk_null_disk(const char *name, const char *const set[][2], unsigned int n)
+{
+	char dir[64], path[128];
+	unsigned int i;
+
+	if (access(NULL_CONF "features", F_OK))
+		mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	if (access(NULL_CONF "features", F_OK))
+		test_skip("no null_blk in configfs");
+	snprintf(dir, sizeof(dir), NULL_CONF "%s", name);
+	if (mkdir(dir, 0755)) {
+		EXPECT_EQ(errno, EEXIST);
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, set[i][0]);
+		EXPECT_EQ(test_write_file(path, set[i][1]), 0);
+	}
+	snprintf(path, sizeof(path), "%s/power", dir);
+	EXPECT_EQ(test_write_file(path, "1"), 0);
 }

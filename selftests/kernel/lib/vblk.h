@@ -90,4 +90,7 @@ int vblk_do(struct vblk *d, struct vreq *r);
 void vblk_peek(struct vblk *d, __u64 sector, void *buf, __u32 len);
 void vblk_poke(struct vblk *d, __u64 sector, const void *buf, __u32 len);
 
+/* A null_blk disk: @n pairs of a setting and its value, as configfs has them. */
+void vblk_null_disk(const char *name, const char *const set[][2], unsigned int n);
+
 #endif /* VHOST_TEST_VBLK_H */

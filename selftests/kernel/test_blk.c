@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vhost_blk: requests. */
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -334,6 +336,88 @@ static void write_zeroes_bdev(void)
 }
 
 
+/* ---- what is written stays written ------------------------------------------------- */
+
+/* A disk with a cache of its own, which is to be flushed; and how often it was. */
+#define CACHED "cached"
+
+static void cached_disk(void)
+{
+	static const char *const set[][2] = {
+		{ "size", "16" }, { "blocksize", "512" }, { "memory_backed", "1" },
+		{ "cache_size", "1" }, { "fua", "0" },
+	};
+
+	vblk_null_disk(CACHED, set, N(set));
+}
+
+static unsigned long long flushes(void)
+{
+	FILE *f = fopen("/sys/block/" CACHED "/stat", "re");
+	unsigned long long n = 0;
+	unsigned int i;
+
+	EXPECT(f);
+	for (i = 0; i < 16; i++)
+		EXPECT_EQ(fscanf(f, "%llu", &n), 1);
+	fclose(f);
+	return n;
+}
+
+static void write_one(void)
+{
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_OUT, 0, 512)), 0);
+}
+
+static void flush(void)
+{
+	unsigned long long before;
+
+	cached_disk();
+	vblk_up(&d, "/dev/" CACHED, 1, 0);
+	before = flushes();
+	write_one();
+	EXPECT_EQ(flushes(), before);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_FLUSH, 0, 0)), 0);
+	EXPECT_EQ(flushes(), before + 1);
+}
+
+/* Written through, as the driver asks for it: each write, until it wants it no more. */
+static void write_through(void)
+{
+	unsigned long long before;
+	__u8 wce = 0;
+
+	cached_disk();
+	vblk_up(&d, "/dev/" CACHED, 1, 0);
+	OK(vblk_set_config(&d, offsetof(struct virtio_blk_config, wce), &wce, 1));
+	before = flushes();
+	write_one();
+	EXPECT_EQ(flushes(), before + 1);
+	write_one();
+	EXPECT_EQ(flushes(), before + 2);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512)), 0);
+	EXPECT_EQ(flushes(), before + 2);
+	wce = 1;
+	OK(vblk_set_config(&d, offsetof(struct virtio_blk_config, wce), &wce, 1));
+	write_one();
+	EXPECT_EQ(flushes(), before + 2);
+}
+
+/* A driver that cannot flush has all of it written through. */
+static void no_flush(void)
+{
+	unsigned long long before;
+
+	cached_disk();
+	vblk_make(&d, "/dev/" CACHED, 1, 0);
+	vblk_open(&d, BIT_ULL(VIRTIO_F_VERSION_1));
+	vblk_start(&d);
+	before = flushes();
+	write_one();
+	EXPECT_EQ(flushes(), before + 1);
+}
+
 /* ---- seeing --------------------------------------------------------------------------- */
 
 /* All of a histogram. */
@@ -394,6 +478,9 @@ static const struct test tests[] = {
 	TEST_ONCE(write_zeroes),
 	TEST_ONCE(write_zeroes_append),
 	TEST_ONCE(write_zeroes_bdev),
+	TEST_ONCE(flush),
+	TEST_ONCE(write_through),
+	TEST_ONCE(no_flush),
 	TEST_ONCE(latencies),
 };
 

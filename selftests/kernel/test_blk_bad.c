@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vhost_blk: bad requests, and backings and VMMs that fail. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -240,6 +242,74 @@ static void vmm_killed(void)
 	OK(vblk_del("killed"));
 }
 
+/* Pages of user space that somebody in the kernel holds. */
+static long long pinned(void)
+{
+	long long acquired = -1, released = -1, n;
+	char name[64];
+	FILE *f;
+
+	/* Each CPU has counted for itself. */
+	EXPECT_EQ(test_write_file("/proc/sys/vm/stat_refresh", "1"), 0);
+	f = fopen("/proc/vmstat", "re");
+	EXPECT(f);
+	while (fscanf(f, "%63s %lld", name, &n) == 2) {
+		if (!strcmp(name, "nr_foll_pin_acquired"))
+			acquired = n;
+		if (!strcmp(name, "nr_foll_pin_released"))
+			released = n;
+	}
+	fclose(f);
+	EXPECT(acquired >= 0 && released >= 0);
+	return acquired - released;
+}
+
+/* Killed while a disk still writes to its pages: its exit waits for that. */
+static void killed_with_bios(void)
+{
+	long long before = pinned();
+	int pid, fds[2], status;
+	unsigned int i;
+	char c;
+
+	slow_disk();
+	vblk_make(&d, "/dev/" SLOW, 1, 0);
+	EXPECT_EQ(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		vblk_open(&d, BIT_ULL(VIRTIO_F_VERSION_1));
+		vblk_start(&d);
+		for (i = 0; i < 16; i++)
+			vblk_submit(&d, 0, vblk_req(&d, VIRTIO_BLK_T_IN, 8 * i, 4096));
+		if (!test_until(vmm_counter(&d.vmm, 0, "last_avail") == 16, 10000) ||
+		    pinned() < before + 16 || write(fds[1], "", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	close(fds[1]);
+	EXPECT_EQ(read(fds[0], &c, 1), 1);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(pinned(), before);
+	close(fds[0]);
+}
+
+/* The device goes while it is a disk. */
+static void unplugged(void)
+{
+	static const char *const set[][2] = { { "size", "16" }, { "memory_backed", "1" } };
+
+	vblk_null_disk("unplug", set, N(set));
+	vblk_up(&d, "/dev/unplug", 1, 0);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_OUT, 0, 4096)), 0);
+	EXPECT_EQ(test_write_file("/sys/kernel/config/nullb/unplug/power", "0"), 0);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_OUT, 0, 4096)), VIRTIO_BLK_S_IOERR);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 4096)), VIRTIO_BLK_S_IOERR);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_FLUSH, 0, 0)), VIRTIO_BLK_S_IOERR);
+	EXPECT_EQ(vblk_get_status(&d) & VIRTIO_CONFIG_S_NEEDS_RESET, 0);
+	EXPECT_EQ(rmdir("/sys/kernel/config/nullb/unplug"), 0);
+}
+
 static const struct test tests[] = {
 	TEST_ONCE(blk_no_status),
 	TEST_ONCE(blk_short),
@@ -253,6 +323,8 @@ static const struct test tests[] = {
 	TEST_ONCE(truncated_file),
 	TEST_ONCE(resized_file),
 	TEST(vmm_killed),
+	TEST_ONCE(killed_with_bios),
+	TEST_ONCE(unplugged),
 };
 
 int main(int argc, char **argv)

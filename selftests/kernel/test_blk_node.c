@@ -136,6 +136,21 @@ static void what_it_is(void)
 	FAILS(vmm_reset_owner(&d.vmm), ENOTTY);
 }
 
+/* Rings may be restricted to those that every program knows. */
+static void split_only(void)
+{
+	__u64 features = 0;
+
+	vblk_make(&d, NULL, 1, VHOST_BLK_F_SPLIT);
+	vblk_open(&d, BIT_ULL(VIRTIO_F_VERSION_1));
+	OK(vmm_get_features(&d.vmm, &features));
+	EXPECT(!(features & BIT_ULL(VIRTIO_F_RING_PACKED)));
+	OK(vblk_status(&d, 0));
+	OK(vblk_status(&d, 3));
+	FAILS(vmm_set_features(&d.vmm, BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_F_RING_PACKED)),
+	      EOPNOTSUPP);
+}
+
 static void status_machine(void)
 {
 	vblk_make(&d, NULL, 1, 0);
@@ -361,6 +376,7 @@ static const struct test tests[] = {
 	TEST_ONCE(add_needs_admin),
 	TEST_ONCE(open_once),
 	TEST_ONCE(what_it_is),
+	TEST_ONCE(split_only),
 	TEST_ONCE(status_machine),
 	TEST_ONCE(ring_checked_at_driver_ok),
 	TEST_ONCE(vring_limits),

@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every allocation fails once, one after the other: /proc/self/fail-nth lets
- * the first, second, third ... that a call makes fail, until the call comes to
- * its end without one. Copies from and to user space fail in the same way.
- *
- * A call that fails says so with an errno that docs/reference.md has for it;
- * what it was called on works as before, and goes without a trace. A call that
- * succeeds without that memory has done its work.
+ * Allocations of the core and of vhost_net fail: lib/faults.h.
  *
  * In the data path it is the worker's allocations that fail. A packet may be
  * lost there, and then it is counted; a queue goes on.
- *
- * Needs CONFIG_FAULT_INJECTION_DEBUG_FS with FAILSLAB and FAIL_PAGE_ALLOC. Best
- * with kmemleak and KASAN, which see what is left and what is used too late.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -25,78 +16,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "faults.h"
 #include "test.h"
 #include "vnet.h"
 
 #define N(a) (sizeof(a) / sizeof(*(a)))
 #define WAIT_MS 10000
 
-/* More than any call allocates. */
-#define NTH_MAX 2000
-
 #define DEBUGFS "/sys/kernel/debug/"
 
 static struct vnet host, n;
-
-/* ---- faults ------------------------------------------------------------------------- */
-
-/* Allocations that may wait fail, too, and the log does not tell of each. */
-static void need_faults(void)
-{
-	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
-	static const char *const any[] = {
-		"fail_usercopy/verbose", "fail_futex/verbose", "fail_function/verbose",
-	};
-	char path[96];
-
-	test_need_ours();
-	if (access("/proc/self/fail-nth", W_OK))
-		test_skip("no fault injection (CONFIG_FAULT_INJECTION)");
-	for (unsigned int i = 0; i < N(kinds); i++) {
-		snprintf(path, sizeof(path), DEBUGFS "%s/ignore-gfp-wait", kinds[i]);
-		if (test_write_file(path, "0"))
-			test_skip("no fault injection (%s)", kinds[i]);
-		snprintf(path, sizeof(path), DEBUGFS "%s/verbose", kinds[i]);
-		OK(test_write_file(path, "0"));
-	}
-	test_write_file(DEBUGFS "fail_page_alloc/ignore-gfp-highmem", "0");
-	test_write_file(DEBUGFS "fail_page_alloc/min-order", "0");
-	for (unsigned int i = 0; i < N(any); i++) {
-		snprintf(path, sizeof(path), DEBUGFS "%s", any[i]);
-		test_write_file(path, "0");
-	}
-}
-
-static int nth_open(int tid)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/fail-nth", tid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		test_fail("%s: %m", path);
-	return fd;
-}
-
-static void nth_set(int fd, unsigned int nth)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
-
-	/* The one before may happen to this write. */
-	if (pwrite(fd, text, len, 0) != len && pwrite(fd, text, len, 0) != len)
-		test_fail("fail-nth: %m");
-}
-
-/* What is left of the count: 0 once the fault has happened. */
-static int nth_left(int fd)
-{
-	char text[16] = "";
-
-	/* If the fault happens to this read it did not happen before. */
-	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 1;
-}
 
 /* ---- states of a device, and what shows that they are whole ----------------------------- */
 
@@ -511,100 +440,20 @@ static void can_set_up(void)
 	traffic();
 }
 
-/* ---- one call, all its faults ----------------------------------------------------------- */
-
-struct fault_case {
-	const char *name;
-	void (*state)(void);
-	int (*call)(void);
-	void (*whole)(void);
-	int err[4];		/* beside EFAULT, which all may return; 0 ends */
-	bool always;		/* fails without a fault, too */
-};
-
-static const struct fault_case *now;
-static unsigned int nth;
-
-static bool documented(int err)
-{
-	if (!err || err == -EFAULT)
-		return true;
-	for (unsigned int i = 0; i < N(now->err) && now->err[i]; i++)
-		if (err == -now->err[i])
-			return true;
-	return false;
-}
-
-#define STATUS_DONE 3
-
-static void one_fault(int fd)
-{
-	int err, left;
-
-	now->state();
-	nth_set(fd, nth);
-	err = now->call();
-	left = nth_left(fd);
-	nth_set(fd, 0);
-	if (left) {
-		if (err && !now->always)
-			test_fail("%s without a fault: %s", now->name, strerrorname_(-err));
-		_exit(STATUS_DONE);
-	}
-	if (!documented(err))
-		test_fail("%s, fault %u: %s", now->name, nth, strerrorname_(-err));
-	/* Now and then the VMM just goes away. */
-	if (nth % 4)
-		now->whole();
-	_exit(0);
-}
-
-static void all_faults(const struct fault_case *c)
-{
-	const char *left;
-	int pid, status;
-
-	now = c;
-	/* Each of the first 32; of very many, some. */
-	for (nth = 1; nth < NTH_MAX; nth += 1 + nth / 32) {
-		pid = test_fork();
-		if (!pid)
-			one_fault(nth_open(getpid()));
-		EXPECT(waitpid(pid, &status, 0) == pid);
-		if (WIFSIGNALED(status))
-			test_fail("%s, fault %u: killed by signal %d", c->name, nth,
-				  WTERMSIG(status));
-		left = test_leftover(pid);
-		if (left)
-			test_fail("%s, fault %u: %s", c->name, nth, left);
-		if (WEXITSTATUS(status) == STATUS_DONE)
-			break;
-		if (WEXITSTATUS(status)) {
-			printf("# %s, fault %u\n", c->name, nth);
-			_exit(1);
-		}
-	}
-	EXPECT(nth < NTH_MAX);
-	printf("# %s: %u faults\n", c->name, nth - 1);
-	fflush(stdout);
-}
+/* ---- the cases --------------------------------------------------------------------------- */
 
 static void run_cases(const struct fault_case *c, unsigned int nr)
 {
-	need_faults();
+	faults_need();
 	vnet_start_tap(&host);
-	for (unsigned int i = 0; i < nr; i++)
-		all_faults(&c[i]);
+	faults_run(c, nr);
 }
-
-#define CASE(call, state, whole, ...) \
-	{ #call, state, do_##call, whole, { __VA_ARGS__ }, false }
 
 static void open_and_close(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(open, closed, can_open, ENOMEM, ENFILE),
-		CASE(close, running, can_set_up, 0),
+		FAULT_CASE(open, closed, can_open, ENOMEM, ENFILE),
+		FAULT_CASE(close, running, can_set_up, 0),
 	};
 
 	run_cases(cases, N(cases));
@@ -613,8 +462,8 @@ static void open_and_close(void)
 static void owner(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(set_owner, opened, can_own, ENOMEM, EINTR),
-		CASE(reset_owner, running, can_set_up, 0),
+		FAULT_CASE(set_owner, opened, can_own, ENOMEM, EINTR),
+		FAULT_CASE(reset_owner, running, can_set_up, 0),
 	};
 
 	run_cases(cases, N(cases));
@@ -623,15 +472,15 @@ static void owner(void)
 static void features(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(get_features, opened, can_own, 0),
-		CASE(set_features, owned, can_map, ENOMEM),
-		CASE(set_features_iotlb, owned, can_map, ENOMEM),
-		CASE(get_features_array, owned, can_map, 0),
-		CASE(set_features_array, owned, can_map, ENOMEM),
-		CASE(get_backend_features, owned, can_map, 0),
-		CASE(set_backend_features, owned, can_map, 0),
-		CASE(get_fork, owned, can_map, 0),
-		CASE(set_fork, owned, can_map, 0),
+		FAULT_CASE(get_features, opened, can_own, 0),
+		FAULT_CASE(set_features, owned, can_map, ENOMEM),
+		FAULT_CASE(set_features_iotlb, owned, can_map, ENOMEM),
+		FAULT_CASE(get_features_array, owned, can_map, 0),
+		FAULT_CASE(set_features_array, owned, can_map, ENOMEM),
+		FAULT_CASE(get_backend_features, owned, can_map, 0),
+		FAULT_CASE(set_backend_features, owned, can_map, 0),
+		FAULT_CASE(get_fork, owned, can_map, 0),
+		FAULT_CASE(set_fork, owned, can_map, 0),
 	};
 
 	run_cases(cases, N(cases));
@@ -640,10 +489,10 @@ static void features(void)
 static void memory(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(set_mem_table, running, traffic, ENOMEM),
-		CASE(set_large_table, owned, can_map, ENOMEM),
-		CASE(set_log_base, running, traffic, 0),
-		CASE(set_log_fd, running, traffic, EBADF, EINVAL),
+		FAULT_CASE(set_mem_table, running, traffic, ENOMEM),
+		FAULT_CASE(set_large_table, owned, can_map, ENOMEM),
+		FAULT_CASE(set_log_base, running, traffic, 0),
+		FAULT_CASE(set_log_fd, running, traffic, EBADF, EINVAL),
 	};
 
 	run_cases(cases, N(cases));
@@ -652,18 +501,18 @@ static void memory(void)
 static void vrings(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(vring_num, set_up, can_start, 0),
-		CASE(vring_base, set_up, can_start, 0),
-		CASE(get_vring_base, running, traffic, 0),
-		CASE(vring_addr, running, traffic, 0),
-		CASE(vring_kick, running, can_start, 0),
-		CASE(vring_call, running, traffic, 0),
-		CASE(vring_err, running, traffic, 0),
-		CASE(busyloop, running, traffic, 0),
-		CASE(get_busyloop, running, traffic, 0),
-		CASE(poll_mode, running, traffic, 0),
-		CASE(get_poll_mode, running, traffic, 0),
-		CASE(read_counters, running, traffic, ENOMEM, EINTR),
+		FAULT_CASE(vring_num, set_up, can_start, 0),
+		FAULT_CASE(vring_base, set_up, can_start, 0),
+		FAULT_CASE(get_vring_base, running, traffic, 0),
+		FAULT_CASE(vring_addr, running, traffic, 0),
+		FAULT_CASE(vring_kick, running, can_start, 0),
+		FAULT_CASE(vring_call, running, traffic, 0),
+		FAULT_CASE(vring_err, running, traffic, 0),
+		FAULT_CASE(busyloop, running, traffic, 0),
+		FAULT_CASE(get_busyloop, running, traffic, 0),
+		FAULT_CASE(poll_mode, running, traffic, 0),
+		FAULT_CASE(get_poll_mode, running, traffic, 0),
+		FAULT_CASE(read_counters, running, traffic, ENOMEM, EINTR),
 	};
 
 	run_cases(cases, N(cases));
@@ -672,11 +521,11 @@ static void vrings(void)
 static void backend(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(set_backend, set_up, can_start, ENOMEM),
-		CASE(set_backend_tx, set_up, can_start, ENOMEM),
-		CASE(set_backend, running, can_start, ENOMEM),
-		CASE(set_backend, iotlb_set_up, can_start, ENOMEM),
-		CASE(unset_backend, running, can_start, 0),
+		FAULT_CASE(set_backend, set_up, can_start, ENOMEM),
+		FAULT_CASE(set_backend_tx, set_up, can_start, ENOMEM),
+		FAULT_CASE(set_backend, running, can_start, ENOMEM),
+		FAULT_CASE(set_backend, iotlb_set_up, can_start, ENOMEM),
+		FAULT_CASE(unset_backend, running, can_start, 0),
 	};
 
 	run_cases(cases, N(cases));
@@ -685,12 +534,12 @@ static void backend(void)
 static void workers(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(new_worker, running, traffic, ENOMEM, EINTR),
-		CASE(free_worker, with_spare, traffic, 0),
-		CASE(attach_worker, with_spare, traffic, 0),
-		CASE(get_worker, running, traffic, 0),
-		CASE(worker_info, running, traffic, 0),
-		CASE(get_affinity, running, traffic, ENOMEM),
+		FAULT_CASE(new_worker, running, traffic, ENOMEM, EINTR),
+		FAULT_CASE(free_worker, with_spare, traffic, 0),
+		FAULT_CASE(attach_worker, with_spare, traffic, 0),
+		FAULT_CASE(get_worker, running, traffic, 0),
+		FAULT_CASE(worker_info, running, traffic, 0),
+		FAULT_CASE(get_affinity, running, traffic, ENOMEM),
 	};
 
 	run_cases(cases, N(cases));
@@ -699,7 +548,7 @@ static void workers(void)
 static void affinity(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(set_affinity, running, worker_at_home, ENOMEM),
+		FAULT_CASE(set_affinity, running, worker_at_home, ENOMEM),
 	};
 
 	run_cases(cases, N(cases));
@@ -708,9 +557,9 @@ static void affinity(void)
 static void iotlb(void)
 {
 	static const struct fault_case cases[] = {
-		CASE(update, with_iotlb, can_translate, ENOMEM),
-		CASE(invalidate, with_iotlb, can_translate, ENOMEM),
-		CASE(read_miss, with_miss, can_translate, ENOMEM),
+		FAULT_CASE(update, with_iotlb, can_translate, ENOMEM),
+		FAULT_CASE(invalidate, with_iotlb, can_translate, ENOMEM),
+		FAULT_CASE(read_miss, with_miss, can_translate, ENOMEM),
 		{ "mmap", running, do_mmap, traffic, { ENOMEM, ENODEV }, true },
 	};
 
@@ -760,7 +609,7 @@ static bool is_broken(unsigned int vq)
 		return false;
 	if (access(DEBUGFS "fail_usercopy", F_OK) ||
 	    vmm_counter(&n.vmm, vq, "data_fault") + vmm_counter(&n.vmm, vq, "ring_fault") != 1)
-		test_fail("fault %u: queue %u is broken", nth, vq);
+		test_fail("fault %u: queue %u is broken", fault_nth, vq);
 	return true;
 }
 
@@ -774,12 +623,12 @@ static bool lossy_tx(int fd, unsigned int len)
 
 	for (i = 0; i < count; i++)
 		vnet_tx_add(&n, i, len);
-	nth_set(fd, nth);
+	faults_set(fd, fault_nth);
 	gring_kick(&n.ring[VMM_TX]);
 	EXPECT(test_until(gring_pending(&n.ring[VMM_TX]) == count || is_broken(VMM_TX),
 			  WAIT_MS));
-	hit = !nth_left(fd);
-	nth_set(fd, 0);
+	hit = !faults_left(fd);
+	faults_set(fd, 0);
 	vnet_tx_reap(&n);
 	while (vnet_host_recv(&n, NULL, 0) >= 0)
 		seen++;
@@ -794,7 +643,7 @@ static bool lossy_tx(int fd, unsigned int len)
 	 */
 	if (seen > count || seen + 1 < count || (seen < count && len > 1514 && !lost))
 		test_fail("fault %u: %u packets arrived, %lld are counted as lost, of %u",
-			  nth, seen, lost, count);
+			  fault_nth, seen, lost, count);
 	return hit;
 }
 
@@ -808,7 +657,7 @@ static bool lossy_rx(int fd, unsigned int len)
 
 	for (i = 0; i < 8; i++)
 		vnet_host_send(&n, i, len);
-	nth_set(fd, nth);
+	faults_set(fd, fault_nth);
 	vnet_rx_post(&n, r->num);
 	for (;;) {
 		/* In this order: what is dropped shows after what arrived. */
@@ -826,11 +675,11 @@ static bool lossy_rx(int fd, unsigned int len)
 			   !test_until(gring_pending(r) || is_broken(VMM_RX) ||
 				       dropped(VMM_RX) > lost, WAIT_MS)) {
 			test_fail("fault %u: %u packets arrived, %lld are counted as lost, of 8",
-				  nth, seen, lost);
+				  fault_nth, seen, lost);
 		}
 	}
-	hit = !nth_left(fd);
-	nth_set(fd, 0);
+	hit = !faults_left(fd);
+	faults_set(fd, 0);
 	if (is_broken(VMM_RX)) {
 		/* What was not received yet comes first; this one is known by its size. */
 		vnet_restart(&n, VMM_RX, 0);
@@ -851,7 +700,7 @@ static void queues_run(void)
 	for (unsigned int vq = 0; vq < VMM_VQS; vq++) {
 		OK(vmm_stat(&n.vmm, vq, "state", state, sizeof(state)));
 		if (strcmp(state, "running"))
-			test_fail("fault %u: queue %u is %s", nth, vq, state);
+			test_fail("fault %u: queue %u is %s", fault_nth, vq, state);
 	}
 	vnet_rx_check(&n, 0, 20, 60);
 	if (n.pool[VMM_TX].size > 100)
@@ -868,15 +717,15 @@ static void data_path(const struct vnet_conf *conf, bool (*row)(int fd, unsigned
 	struct vnet_conf c = *conf;
 	unsigned int i;
 
-	need_faults();
+	faults_need();
 	vnet_start_tap(&host);
 	c.tap_of = &host;
-	for (nth = 1; nth < NTH_MAX; nth += 1 + nth / 32) {
+	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth += 1 + fault_nth / 32) {
 		bool hit;
 		int fd;
 
 		vnet_start(&n, &c);
-		fd = nth_open(worker_tid());
+		fd = faults_open(worker_tid());
 		hit = row(fd, len);
 		close(fd);
 		queues_run();
@@ -886,8 +735,8 @@ static void data_path(const struct vnet_conf *conf, bool (*row)(int fd, unsigned
 		if (!hit)
 			break;
 	}
-	EXPECT(nth < NTH_MAX);
-	printf("# %u bytes: %u faults\n", len, nth - 1);
+	EXPECT(fault_nth < FAULTS_MAX);
+	printf("# %u bytes: %u faults\n", len, fault_nth - 1);
 	fflush(stdout);
 }
 

@@ -95,7 +95,7 @@ struct vhost_blk_backend {
  * regular file; EOPNOTSUPP a file that cannot be read or written so, or a zoned
  * block device; EBUSY the block device is mounted or otherwise claimed, or the
  * file is a disk already; EIO what was cached of the block device could not be
- * written back.
+ * written back; ENOMEM.
  */
 #define VHOST_BLK_ADD	_IOW(VHOST_VIRTIO, 0xE0, struct vhost_blk_add)
 

@@ -486,13 +486,20 @@ static const struct file_operations fops_template = {
  * @drv: the driver; must live until vhc_unregister()
  *
  * Return: a handle, or an error pointer: -EBUSY if the minor is taken, by the
- * in-tree module of the same name most likely.
+ * in-tree module of the same name most likely; -EINVAL if the module is of
+ * another version than this one.
  */
 struct vhc_registration *vhc_register(const struct vhc_driver *drv)
 {
 	struct vhc_registration *reg;
 	int err;
 
+	/* What modules have in common is theirs alone: no two versions agree on it. */
+	if (strcmp(drv->owner->version, THIS_MODULE->version)) {
+		pr_err("%s is version %s and does not go with vhost_core %s\n",
+		       drv->owner->name, drv->owner->version, THIS_MODULE->version);
+		return ERR_PTR(-EINVAL);
+	}
 	reg = kzalloc(sizeof(*reg), GFP_KERNEL);
 	if (!reg)
 		return ERR_PTR(-ENOMEM);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -446,16 +447,23 @@ static int rmmod(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
-static int insmod(const char *name)
+static int open_module(const char *name)
 {
 	const char *dir = getenv("VHOST_MODULES");
 	char path[256];
-	int fd, ret;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s.ko", dir ? dir : "/build", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int insmod(const char *name)
+{
+	int fd = open_module(name), ret;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
 	close(fd);
 	return ret;
@@ -584,6 +592,34 @@ static void beside_in_tree(void)
 	vnet_tx_check(&n, 0, 20, 60);
 }
 
+/* What vhost_core shares with the others is of one version. */
+static void other_version(void)
+{
+	static const char text[] = "\0version=";
+	struct stat st;
+	int fd, log, err;
+	char *image, *at;
+
+	test_need_ours();
+	fd = open_module("vhost_net");
+	if (fd < 0)
+		test_skip("vhost_net.ko is not there to load again");
+	EXPECT_EQ(fstat(fd, &st), 0);
+	image = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	EXPECT(image != MAP_FAILED);
+	at = memmem(image, st.st_size, text, sizeof(text) - 1);
+	EXPECT(at);
+	at[sizeof(text) - 1]++;
+	OK(rmmod("vhost_net"));
+	log = test_log_open();
+	err = syscall(SYS_init_module, image, st.st_size, "") ? -errno : 0;
+	OK(insmod("vhost_net"));
+	EXPECT_EQ(err, -EINVAL);
+	EXPECT(test_log_has(log, "does not go with vhost_core"));
+	vnet_start(&n, NULL);
+	vnet_tx_check(&n, 0, 20, 60);
+}
+
 static const struct test tests[] = {
 	TEST(fork_after_set_owner), TEST(fd_outlives_owner),
 	TEST(reset_owner), TEST(next_owner), TEST(two_owners),
@@ -593,7 +629,7 @@ static const struct test tests[] = {
 	TEST_ONCE(no_memory_left), TEST_WITHOUT(no_pages_left, TEST_EVENT_IDX),
 	TEST_ONCE(no_guest_memory_left), TEST_ONCE(rmmod_while_open),
 	TEST_ONCE(rmmod_after), TEST_ONCE(rmmod_leaves_no_memory),
-	TEST_ONCE(beside_in_tree),
+	TEST_ONCE(beside_in_tree), TEST_ONCE(other_version),
 };
 
 int main(int argc, char **argv)

@@ -8,7 +8,7 @@ export HOME=/root LC_ALL=C.UTF-8 TERM=${TERM:-linux}
 mount -t sysfs sys /sys
 mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts --mkdir
 mount -t tmpfs -o mode=1777 shm /dev/shm --mkdir
-mount -t tmpfs -o mode=755 run /run
+mount -t tmpfs -o mode=755,nodev,nosuid,noexec run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null

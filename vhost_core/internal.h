@@ -273,6 +273,7 @@ ssize_t vhc_iotlb_write(struct kiocb *iocb, struct iov_iter *from);
 __poll_t vhc_iotlb_poll(struct file *file, poll_table *wait);
 
 /* vq_setup.c */
+void vhc_vq_drain_begin(struct vhc_vq *vq, bool discard);
 int vhc_vq_init(struct vhc_vq *vq, struct vhc_dev *dev, u32 index);
 void vhc_vq_free(struct vhc_vq *vq);
 void vhc_vq_reset(struct vhc_vq *vq);

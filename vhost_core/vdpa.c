@@ -148,6 +148,9 @@ void vhc_dev_stop(struct vhc_dev *dev, bool discard)
 {
 	unsigned int i;
 
+	/* None takes more while others are waited for. */
+	for (i = 0; i < dev->nr_vqs; i++)
+		vhc_vq_drain_begin(&dev->vqs[i], discard);
 	for (i = 0; i < dev->nr_vqs; i++)
 		stop_queue(&dev->vqs[i], discard);
 }
@@ -161,7 +164,8 @@ static int start_all(struct vhc_dev *dev)
 	for_each_set_bit(i, dev->vdpa->enabled, dev->nr_vqs) {
 		err = start_queue(&dev->vqs[i]);
 		if (err) {
-			vhc_dev_stop(dev, true);
+			/* Those that started may have taken something already. */
+			vhc_dev_stop(dev, false);
 			return err;
 		}
 	}

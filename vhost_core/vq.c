@@ -32,11 +32,11 @@ VHC_EXPORT(vhc_vq_size);
 
 /**
  * vhc_vq_is_broken() - whether a queue must not touch its ring any more
- * @vq: the queue, locked
+ * @vq: the queue; locked, or it may become so at any time
  */
 bool vhc_vq_is_broken(const struct vhc_vq *vq)
 {
-	return vq->state == VHC_VQ_BROKEN;
+	return READ_ONCE(vq->state) == VHC_VQ_BROKEN;
 }
 VHC_EXPORT(vhc_vq_is_broken);
 
@@ -178,7 +178,7 @@ void vhc_vq_break(struct vhc_vq *vq, unsigned int rejection)
 	if (vq->state == VHC_VQ_BROKEN)
 		return;
 	note_rejection(vq, rejection);
-	vq->state = VHC_VQ_BROKEN;
+	WRITE_ONCE(vq->state, VHC_VQ_BROKEN);
 	name = vhc_stats_rejection(vq, rejection, &text);
 	if (__ratelimit(&vq->dev->log_limit))
 		pr_warn("%s[%d %s] vq %u: rejected: %s: %s\n", vhc_dev_name(dev),
@@ -422,11 +422,17 @@ static int translate_batch(struct vhc_vq *vq, int nr)
  */
 int vhc_vq_fetch(struct vhc_vq *vq, unsigned int max, struct vhc_chain **chains)
 {
+	u32 room = vq->ring.num - vq->in_flight;
 	int nr, ok, i;
 
 	if (unlikely(vq->state != VHC_VQ_RUNNING))
 		return vq->state == VHC_VQ_DRAINING ? 0 : -EPROTO;
-	nr = VHC_RING(vq, fetch, &vq->batch, max);
+	if (unlikely(!room)) {
+		/* A ring's worth of chains is under way: there are no others. */
+		nr = vhc_vq_has_avail(vq);
+		return nr > 0 ? ring_error(vq, -VRING_E_AVAIL_IDX) : nr;
+	}
+	nr = VHC_RING(vq, fetch, &vq->batch, min(max, room));
 	if (nr <= 0)
 		return nr ? ring_error(vq, nr) : 0;
 

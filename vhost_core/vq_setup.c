@@ -289,6 +289,15 @@ void vhc_vq_stop(struct vhc_vq *vq)
 }
 VHC_EXPORT(vhc_vq_stop);
 
+/* The part of vhc_vq_drain() that does not wait. */
+void vhc_vq_drain_begin(struct vhc_vq *vq, bool discard)
+{
+	vhc_vq_lock(vq);
+	if (vq->state == VHC_VQ_RUNNING || (discard && vq->state == VHC_VQ_DRAINING))
+		WRITE_ONCE(vq->state, discard ? VHC_VQ_BROKEN : VHC_VQ_DRAINING);
+	vhc_vq_unlock(vq);
+}
+
 /**
  * vhc_vq_drain() - wait until no chain of a queue is under way
  * @vq: the queue, not locked; its device locked
@@ -302,10 +311,7 @@ VHC_EXPORT(vhc_vq_stop);
  */
 void vhc_vq_drain(struct vhc_vq *vq, bool discard)
 {
-	vhc_vq_lock(vq);
-	if (vq->state == VHC_VQ_RUNNING || (discard && vq->state == VHC_VQ_DRAINING))
-		vq->state = discard ? VHC_VQ_BROKEN : VHC_VQ_DRAINING;
-	vhc_vq_unlock(vq);
+	vhc_vq_drain_begin(vq, discard);
 	/* One that was given back meanwhile may still wait for its turn. */
 	vhc_vq_wake(vq);
 	wait_event(vq->dev->drained, !READ_ONCE(vq->in_flight));

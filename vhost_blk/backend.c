@@ -5,6 +5,8 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/stat.h>
 #include <linux/vhost.h>
 
@@ -48,6 +50,36 @@ static int get_bdev(struct vhb_backend *b, struct file *file, bool poll)
 	return 0;
 }
 
+/* Regular files that are in use. Block devices have their holders. */
+static LIST_HEAD(files);
+static DEFINE_MUTEX(files_lock);
+
+/* Two guests on one file overwrite each other, unless none of them writes. */
+static int claim(struct vhb_backend *b, struct file *file)
+{
+	struct vhb_backend *other;
+	int err = 0;
+
+	mutex_lock(&files_lock);
+	list_for_each_entry(other, &files, link) {
+		if (file_inode(other->file) == file_inode(file) && !(other->rdonly && b->rdonly))
+			err = -EBUSY;
+	}
+	if (!err) {
+		b->file = get_file(file);
+		list_add(&b->link, &files);
+	}
+	mutex_unlock(&files_lock);
+	return err;
+}
+
+static void unclaim(struct vhb_backend *b)
+{
+	mutex_lock(&files_lock);
+	list_del(&b->link);
+	mutex_unlock(&files_lock);
+}
+
 static int get_regular(struct vhb_backend *b, struct file *file, bool buffered)
 {
 	struct kstat stat;
@@ -67,8 +99,7 @@ static int get_regular(struct vhb_backend *b, struct file *file, bool buffered)
 		b->block = max_t(u32, stat.dio_offset_align, SECTOR_SIZE);
 		b->align = (stat.dio_mem_align - 1) | (b->block - 1);
 	}
-	b->file = get_file(file);
-	return 0;
+	return claim(b, file);
 }
 
 /**
@@ -108,6 +139,8 @@ void vhb_backend_put(struct vhb_backend *b)
 {
 	if (b->bdev && !b->rdonly)
 		invalidate_bdev(b->bdev);
+	if (b->file && !b->bdev)
+		unclaim(b);
 	if (b->file)
 		fput(b->file);
 	memset(b, 0, sizeof(*b));

@@ -101,7 +101,7 @@ static int wait_rw(struct vhb_req *r)
 {
 	int err;
 
-	init_rw(r, vhb_is_write(r) && !READ_ONCE(r->q->dev->wce), 0);
+	init_rw(r, vhb_is_write(r) && vhb_is_write_through(r->q->dev), 0);
 	err = submit_bio_wait(&r->bio);
 	bio_uninit(&r->bio);
 	return err;
@@ -127,10 +127,10 @@ int vhb_bdev_wait(struct vhb_req *r)
 	case VIRTIO_BLK_T_FLUSH:
 		return blkdev_issue_flush(bdev);
 	}
-	for (i = 0; i < r->nr_range && !err; i++)
+	for (i = 0; i < r->nr_range && !err && !vhb_is_given_up(r); i++)
 		err = do_range(r, &r->range[i]);
 	/* Write-through holds for these, too. */
-	if (!err && !READ_ONCE(r->q->dev->wce))
+	if (!err && vhb_is_write_through(r->q->dev))
 		err = blkdev_issue_flush(bdev);
 	return err;
 }

@@ -106,6 +106,7 @@ enum vhb_counter {
 
 /**
  * struct vhb_backend - what a disk's blocks are in
+ * @link: in the list of files that are in use
  * @file: held by us: the block device, opened exclusively, or the file
  * @bdev: the block device; NULL for a file
  * @rdonly: it must not be written to
@@ -115,6 +116,7 @@ enum vhb_counter {
  * @align: mask of address bits that data must not have to do without a copy
  */
 struct vhb_backend {
+	struct list_head link;
 	struct file *file;
 	struct block_device *bdev;
 	bool rdonly;
@@ -172,6 +174,7 @@ struct vhb_sched {
 	u32 writes;		/* writes and flushes among them ... */
 	enum vhb_class write_class;	/* ... which are all in this list */
 	enum vhb_class next;	/* bulk class whose turn it is */
+	int freed;		/* the device's @freed when the next queue was woken */
 };
 
 /**
@@ -207,13 +210,16 @@ struct vhb_queue {
  * @backend: its blocks: the disk's, or what SET_BACKEND set; NULL: none
  * @own: the classic device's backend
  * @serial: what GET_ID returns
- * @wce: writes are done when the backing has them in its cache
+ * @wce: what the configuration space says: writes may wait in the backing's cache.
+ *	It outlives resets: a VMM resets the device where its driver does not.
+ * @can_flush: the driver asks for them to be safe
  * @classes: a request had a class: requests are scheduled from now on
  * @seen: when a request of a class was met last, in jiffies; 0 never
  * @work: what is under way in all queues, by class; not of the highest
  * @budget: how much that may be of the classes below one that is active
  * @late: a request is under way that the budget is not for
  * @looked: when a queue was waked last to look for such a one, in jiffies
+ * @freed: how often @work has shrunk
  * @least: the least time that a small read of the higher class took, in ns; 0 not
  *	known
  * @waiting: queues that wait for @work to shrink
@@ -230,12 +236,14 @@ struct vhb_dev {
 	struct vhb_backend own;
 	char serial[VHOST_BLK_SERIAL_LEN];
 	bool wce;
+	bool can_flush;
 	bool classes;
 	unsigned long seen[VHB_CLASSES];
 	atomic64_t work[VHB_CLASSES];
 	u32 budget;
 	unsigned long late;
 	unsigned long looked;
+	atomic_t freed;
 	u64 least;
 	DECLARE_BITMAP(waiting, VHOST_BLK_QUEUES_MAX);
 	struct workqueue_struct *punted;
@@ -317,10 +325,28 @@ static inline void vhb_count(struct vhb_queue *q, enum vhb_counter c)
 	q->counter[c]++;
 }
 
+/*
+ * Nobody is left to tell how it ended: the device was reset, or its VMM is gone.
+ * What has not begun need not begin. Any context.
+ */
+static inline bool vhb_is_given_up(const struct vhb_req *r)
+{
+	return vhc_vq_is_broken(r->q->vq);
+}
+
 /* Does the guest's data go to the backing? */
 static inline bool vhb_is_write(const struct vhb_req *r)
 {
 	return r->type == VIRTIO_BLK_T_OUT;
+}
+
+/*
+ * Write-through: what changes the disk is done when it is safe. So it is for a
+ * driver that wants it so, and for one that could not ask for it later.
+ */
+static inline bool vhb_is_write_through(const struct vhb_dev *d)
+{
+	return !READ_ONCE(d->can_flush) || !READ_ONCE(d->wce);
 }
 
 /* backend.c */
@@ -346,6 +372,8 @@ void vhb_queue_init(struct vhb_queue *q, struct vhb_dev *dev, unsigned int index
 void vhb_queue_free(struct vhb_queue *q);
 
 /* req.c: from a chain to a request and back */
+struct mem_cgroup *vhb_charge_owner(void);
+void vhb_charge_nobody(struct mem_cgroup *memcg);
 bool vhb_req_parse(struct vhb_req *r, const struct vhc_chain *c);
 void vhb_req_execute(struct vhb_req *r);
 void vhb_req_done(struct vhb_req *r, int error);

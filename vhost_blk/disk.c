@@ -142,46 +142,48 @@ static struct vhb_disk *find(const char *name)
 	return NULL;
 }
 
-/* Two disks on one file are two guests that overwrite each other. */
-static bool shared(const struct vhb_backend *b)
+static bool is_taken(const char *name)
 {
-	struct vhb_disk *disk;
+	bool taken;
 
-	list_for_each_entry(disk, &disks, link) {
-		if (file_inode(disk->backend.file) == file_inode(b->file) &&
-		    !(disk->backend.rdonly && b->rdonly))
-			return true;
-	}
-	return false;
+	mutex_lock(&disks_lock);
+	taken = find(name);
+	mutex_unlock(&disks_lock);
+	return taken;
 }
 
-static int make(struct vhb_disk *disk, int fd)
+/* Disks locked. */
+static int make_node(struct vhb_disk *disk)
 {
 	struct vhc_node *node;
-	int err;
 
 	if (find(disk->name))
 		return -EEXIST;
-	err = vhb_backend_get(&disk->backend, fd, disk->flags);
-	if (err)
-		return err;
-	if (shared(&disk->backend)) {
-		err = -EBUSY;
-		goto put;
-	}
 	node = vhc_node_add(class, disk->name, disk->queues, disk);
-	if (IS_ERR(node)) {
-		err = PTR_ERR(node);
-		goto put;
-	}
+	if (IS_ERR(node))
+		return PTR_ERR(node);
 	disk->node = node;
 	list_add_tail(&disk->link, &disks);
 	/* As long as there are disks they are in use. */
 	__module_get(THIS_MODULE);
 	return 0;
+}
 
-put:
-	vhb_backend_put(&disk->backend);
+static int make(struct vhb_disk *disk, int fd)
+{
+	int err;
+
+	if (is_taken(disk->name))
+		return -EEXIST;
+	/* Not locked: a backing that hangs is no other disk's business. */
+	err = vhb_backend_get(&disk->backend, fd, disk->flags);
+	if (err)
+		return err;
+	mutex_lock(&disks_lock);
+	err = make_node(disk);
+	mutex_unlock(&disks_lock);
+	if (err)
+		vhb_backend_put(&disk->backend);
 	return err;
 }
 
@@ -205,9 +207,7 @@ static long add(const struct vhost_blk_add __user *arg)
 	disk->flags = a.flags;
 	mutex_init(&disk->lock);
 	INIT_DELAYED_WORK(&disk->watch, watch);
-	mutex_lock(&disks_lock);
 	err = make(disk, a.fd);
-	mutex_unlock(&disks_lock);
 	if (err)
 		kfree(disk);
 	return err;

@@ -84,7 +84,8 @@ void vhb_file_rw(struct vhb_req *r, bool sync)
 	const struct vhb_backend *b = r->q->dev->backend;
 	ssize_t ret;
 
-	if (!(b->file->f_mode & FMODE_NOWAIT) || would_wait_for_thaw(r)) {
+	/* To sync what is in the page cache is to wait, whatever the flags. */
+	if (!(b->file->f_mode & FMODE_NOWAIT) || (sync && !b->direct) || would_wait_for_thaw(r)) {
 		vhb_req_punt(r);
 		return;
 	}
@@ -114,7 +115,7 @@ static int write_zeroes(struct vhb_req *r, loff_t pos, loff_t len)
 	init_iocb(r, &iocb, false);
 	iocb.ki_flags &= ~IOCB_DIRECT;
 	iocb.ki_pos = pos;
-	while (len) {
+	while (len && !vhb_is_given_up(r)) {
 		struct iov_iter iter;
 		struct bio_vec zeroes;
 		ssize_t ret;
@@ -153,7 +154,7 @@ static int wait_rw(struct vhb_req *r)
 	struct kiocb iocb;
 	ssize_t ret;
 
-	init_iocb(r, &iocb, vhb_is_write(r) && !READ_ONCE(r->q->dev->wce));
+	init_iocb(r, &iocb, vhb_is_write(r) && vhb_is_write_through(r->q->dev));
 	ret = start(r, &iocb);
 	if (ret < 0)
 		return ret;
@@ -179,9 +180,9 @@ int vhb_file_wait(struct vhb_req *r)
 	case VIRTIO_BLK_T_FLUSH:
 		return vfs_fsync(file, 1);
 	}
-	for (i = 0; i < r->nr_range && !err; i++)
+	for (i = 0; i < r->nr_range && !err && !vhb_is_given_up(r); i++)
 		err = do_range(r, &r->range[i]);
-	if (!err && !READ_ONCE(r->q->dev->wce))
+	if (!err && vhb_is_write_through(r->q->dev))
 		err = vfs_fsync(file, 1);
 	return err;
 }

@@ -91,8 +91,9 @@ static long set_backend(struct vhb_dev *d, const struct vhost_blk_backend __user
 	d->backend = &d->own;
 	memcpy(d->serial, b.serial, sizeof(d->serial));
 	err = start(d);
+	/* Those that started may have taken something already. */
 	if (err)
-		stop(d, true);
+		stop(d, false);
 	return err;
 }
 
@@ -111,8 +112,7 @@ static void set_features(struct vhc_dev *dev)
 {
 	struct vhb_dev *d = vhc_dev_priv(dev);
 
-	/* A driver that cannot flush expects writes to be safe when done. */
-	WRITE_ONCE(d->wce, vhc_dev_has_feature(dev, VIRTIO_BLK_F_FLUSH));
+	WRITE_ONCE(d->can_flush, vhc_dev_has_feature(dev, VIRTIO_BLK_F_FLUSH));
 }
 
 static int open(struct vhc_dev *dev)
@@ -130,6 +130,7 @@ static int open(struct vhc_dev *dev)
 		kvfree(d);
 		return -ENOMEM;
 	}
+	d->wce = true;
 	d->nr_queues = nr;
 	vhb_sched_init_dev(d);
 	d->dev = dev;

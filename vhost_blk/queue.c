@@ -22,12 +22,15 @@
 static struct vhb_req *get_req(struct vhb_queue *q)
 {
 	struct vhb_req *r = q->idle;
+	struct mem_cgroup *memcg;
 
 	if (r) {
 		q->idle = r->next_idle;
 		return r;
 	}
+	memcg = vhb_charge_owner();
 	r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	vhb_charge_nobody(memcg);
 	if (!r)
 		return NULL;
 	INIT_LIST_HEAD(&r->link);

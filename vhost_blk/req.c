@@ -33,7 +33,7 @@
 /* ---- memory that is charged to the owner ------------------------------------------------ */
 
 /* A kernel thread's allocations are nobody's, unless it says whose. On the worker. */
-static struct mem_cgroup *charge_owner(void)
+struct mem_cgroup *vhb_charge_owner(void)
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(current->mm);
 
@@ -41,7 +41,7 @@ static struct mem_cgroup *charge_owner(void)
 	return memcg;
 }
 
-static void charge_nobody(struct mem_cgroup *memcg)
+void vhb_charge_nobody(struct mem_cgroup *memcg)
 {
 	set_active_memcg(NULL);
 	mem_cgroup_put(memcg);
@@ -94,9 +94,9 @@ static int room_for(struct vhb_req *r, u32 pages)
 		r->vec = r->inline_vec;
 		return 0;
 	}
-	memcg = charge_owner();
+	memcg = vhb_charge_owner();
 	r->vec = kvmalloc_array(pages, sizeof(*r->vec), GFP_KERNEL_ACCOUNT);
-	charge_nobody(memcg);
+	vhb_charge_nobody(memcg);
 	return r->vec ? 0 : -ENOMEM;
 }
 
@@ -180,10 +180,10 @@ static int fill_bounce(struct vhb_req *r)
 /* Pages of ours that the backing reads or writes in place of the guest's. */
 static int make_bounce(struct vhb_req *r)
 {
-	struct mem_cgroup *memcg = charge_owner();
+	struct mem_cgroup *memcg = vhb_charge_owner();
 	int err = fill_bounce(r);
 
-	charge_nobody(memcg);
+	vhb_charge_nobody(memcg);
 	if (!err)
 		vhb_count(r->q, VHB_C_BOUNCED);
 	return err;
@@ -271,6 +271,7 @@ static int check_range(struct vhb_req *r, const struct virtio_blk_discard_write_
 static int parse_ranges(struct vhb_req *r, struct vhc_walk w, u64 len)
 {
 	u32 i, n = len / sizeof(*r->range);
+	struct mem_cgroup *memcg;
 	int err = 0;
 
 	if (!vhc_dev_has_feature(r->q->dev->dev, type_feature(r->type)))
@@ -279,7 +280,9 @@ static int parse_ranges(struct vhb_req *r, struct vhc_walk w, u64 len)
 		return reject(r, VHB_R_READ_ONLY, -EIO);
 	if (!n || len % sizeof(*r->range) || len / sizeof(*r->range) > VHB_RANGES_MAX)
 		return reject(r, VHB_R_RANGES, -EIO);
+	memcg = vhb_charge_owner();
 	r->range = kmalloc_array(n, sizeof(*r->range), GFP_KERNEL_ACCOUNT);
+	vhb_charge_nobody(memcg);
 	if (!r->range)
 		return -ENOMEM;
 	if (!vhc_walk_read(&w, r->range, n * sizeof(*r->range)))
@@ -387,7 +390,7 @@ bool vhb_req_parse(struct vhb_req *r, const struct vhc_chain *c)
 /* Write-through: nothing is done before it is safe. */
 static bool write_through(const struct vhb_req *r)
 {
-	return vhb_is_write(r) && !READ_ONCE(r->q->dev->wce);
+	return vhb_is_write(r) && vhb_is_write_through(r->q->dev);
 }
 
 /**
@@ -446,9 +449,12 @@ static void work_fn(struct work_struct *work)
 		kthread_associate_blkcg(css);
 	set_active_memcg(r->memcg);
 	kcov_remote_start_common(r->q->dev->kcov);
-	err = r->q->dev->backend->bdev ? vhb_bdev_wait(r) : vhb_file_wait(r);
+	if (vhb_is_given_up(r))
+		err = -EIO;
+	else
+		err = r->q->dev->backend->bdev ? vhb_bdev_wait(r) : vhb_file_wait(r);
 	kcov_remote_stop();
-	charge_nobody(r->memcg);
+	vhb_charge_nobody(r->memcg);
 	/* It has waited. There is nobody to give it to once more. */
 	if (err == -EAGAIN)
 		err = -EIO;

@@ -212,12 +212,15 @@ void vhb_sched_submit(struct vhb_queue *q, struct vhb_req *r)
 static struct vhb_req *pick(struct vhb_queue *q, bool all)
 {
 	struct vhb_sched *s = &q->sched;
+	struct vhb_req *r = list_first_entry_or_null(&s->wait[VHB_BE], struct vhb_req, link);
 
+	/* Held when a higher class was active: nobody's turn comes first any more. */
+	if (r && !is_limited(q->dev, VHB_BE))
+		return r;
 	for (;;) {
 		enum vhb_class class = s->next;
-		struct vhb_req *r = list_first_entry_or_null(&s->wait[class], struct vhb_req,
-							     link);
 
+		r = list_first_entry_or_null(&s->wait[class], struct vhb_req, link);
 		if (r && s->deficit[class] >= r->len) {
 			if (!all && !may_go(q->dev, r) && !may_go_late(q->dev, r))
 				return NULL;
@@ -261,6 +264,8 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 	bool all = broken || vhc_vq_is_draining(q->vq);
 	unsigned int me = q - d->queue;
 	struct vhb_req *r;
+	bool went = false;
+	int freed;
 
 	while (s->waiting) {
 		set_bit(me, d->waiting);
@@ -273,6 +278,7 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 		s->waiting--;
 		if (is_ordered(r))
 			s->writes--;
+		went = true;
 		if (unlikely(broken))
 			vhb_req_done(r, -EIO);
 		else
@@ -280,7 +286,12 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 	}
 	if (!s->waiting && test_bit(me, d->waiting))
 		clear_bit(me, d->waiting);
-	wake_next(q);
+	/* Once round for each completion: what did not fit fits no better now. */
+	freed = atomic_read(&d->freed);
+	if (went || freed != s->freed) {
+		s->freed = freed;
+		wake_next(q);
+	}
 }
 
 /*
@@ -327,6 +338,7 @@ void vhb_sched_completed(struct vhb_queue *q, struct vhb_req *r)
 		return;
 	r->counted = false;
 	atomic64_sub(cost(r), &q->dev->work[r->class]);
+	atomic_inc(&q->dev->freed);
 	if (unlikely(r->late)) {
 		r->late = false;
 		clear_bit(0, &q->dev->late);

@@ -162,6 +162,29 @@ static void addr_unmapped(void)
 	EXPECT_EQ(vblk_get_status(&d), 0);
 }
 
+/* A head again and again, without waiting for it: there are no more than a ring has. */
+static void reused_head(void)
+{
+	struct gring *g = &d.ring[0];
+	struct vreq *r;
+	unsigned int i;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	r = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512);
+	vblk_submit(&d, 0, r);
+	for (i = 1; i < g->num; i++)
+		g->avail->ring[i] = g->avail->ring[0];
+	g->avail->idx = g->num;
+	evt_signal(g->kick);
+	EXPECT(test_until(vmm_counter(&d.vmm, 0, "in_flight") == g->num, 10000));
+	g->avail->idx += g->num;
+	evt_signal(g->kick);
+	EXPECT(evt_wait(g->err, 10000) > 0);
+	EXPECT(vmm_counter(&d.vmm, 0, "in_flight") <= g->num);
+	EXPECT_EQ(rejected("avail_idx"), 1);
+}
+
 /* ---- backings that fail ---------------------------------------------------------------- */
 
 static void truncated_file(void)
@@ -294,10 +317,49 @@ static void killed_with_bios(void)
 	close(fds[0]);
 }
 
+static unsigned long long writes_done(void)
+{
+	unsigned long long n[5] = {};
+	FILE *f = fopen("/sys/block/" SLOW "/stat", "re");
+
+	EXPECT(f);
+	EXPECT_EQ(fscanf(f, "%llu %llu %llu %llu %llu", n, n + 1, n + 2, n + 3, n + 4), 5);
+	fclose(f);
+	return n[4];
+}
+
+/* A reset waits for what the disk does, not for what is yet to begin. */
+static void reset_with_zeroes(void)
+{
+	const unsigned int ranges = 16;
+	struct virtio_blk_discard_write_zeroes *range;
+	unsigned long long before;
+	unsigned int i, j;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	before = writes_done();
+	for (i = 0; i < 20; i++) {
+		struct vreq *r = vblk_req(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, ranges * sizeof(*range));
+
+		range = (void *)r->data;
+		for (j = 0; j < ranges; j++) {
+			range[j].sector = 8 * (ranges * i + j);
+			range[j].num_sectors = 8;
+		}
+		vblk_submit(&d, 0, r);
+	}
+	EXPECT(test_until(writes_done() > before, 10000));
+	OK(vblk_status(&d, 0));
+	EXPECT(writes_done() - before < 20 * ranges / 2);
+}
+
 /* The device goes while it is a disk. */
 static void unplugged(void)
 {
-	static const char *const set[][2] = { { "size", "16" }, { "memory_backed", "1" } };
+	static const char *const set[][2] = {
+		{ "size", "16" }, { "memory_backed", "1" }, { "cache_size", "1" },
+	};
 
 	vblk_null_disk("unplug", set, N(set));
 	vblk_up(&d, "/dev/unplug", 1, 0);
@@ -320,10 +382,12 @@ static const struct test tests[] = {
 	TEST_ONCE(blk_ranges),
 	TEST_ONCE(blk_fault),
 	TEST(addr_unmapped),
+	TEST_ONCE(reused_head),
 	TEST_ONCE(truncated_file),
 	TEST_ONCE(resized_file),
 	TEST(vmm_killed),
 	TEST_ONCE(killed_with_bios),
+	TEST_ONCE(reset_with_zeroes),
 	TEST_ONCE(unplugged),
 };
 

@@ -98,6 +98,36 @@ static void large_beside_small(void)
 }
 
 /*
+ * What waits in two queues, and does not fit beside what is under way, is looked at
+ * when that is done, not all the time.
+ */
+static void waiting_is_quiet(void)
+{
+	struct vreq *rt, *large[3];
+	unsigned int i;
+	long long runs;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 2, VHOST_BLK_F_WORKER_PER_QUEUE);
+	rt = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512);
+	rt->hdr->ioprio = 1 << 13;
+	EXPECT_EQ(vblk_do(&d, rt), 0);
+	/* The first one takes most of the budget for 100 ms. */
+	for (i = 0; i < N(large); i++) {
+		large[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 0, i ? 256 << 10 : 400 << 10);
+		vblk_submit(&d, i == 2, large[i]);
+	}
+	EXPECT(test_until(vmm_counter(&d.vmm, 1, "held") == 1, 10000));
+	runs = vmm_counter(&d.vmm, 0, "runs") + vmm_counter(&d.vmm, 1, "runs");
+	EXPECT_EQ(vblk_wait(&d, 1, large[2]), 0);
+	EXPECT_EQ(vblk_wait(&d, 0, large[1]), 0);
+	EXPECT(vmm_counter(&d.vmm, 0, "held") > 0);
+	runs = vmm_counter(&d.vmm, 0, "runs") + vmm_counter(&d.vmm, 1, "runs") - runs;
+	if (runs > 40)
+		test_fail("%lld turns for two requests", runs);
+}
+
+/*
  * Two queues that share the budget of the lower class: whoever waits goes on
  * when the other one leaves room, also when it has nothing under way itself.
  */
@@ -146,6 +176,7 @@ static const struct test tests[] = {
 	TEST_ONCE(classes),
 	TEST_ONCE(idle_write_beside_reads),
 	TEST_ONCE(large_beside_small),
+	TEST_ONCE(waiting_is_quiet),
 	TEST_ONCE(classes_on_two_queues),
 	TEST_ONCE(reset_with_held),
 };

@@ -246,6 +246,59 @@ static void config_space(void)
 	EXPECT((__u64)c.seg_max * c.size_max <= 64 << 20);
 }
 
+/*
+ * QEMU passes the driver's features on when the driver has read what it needs: what
+ * it is told of the cache then has to be what holds later.
+ */
+static void cache_before_features(void)
+{
+	const __u32 at = offsetof(struct virtio_blk_config, wce);
+	__u8 wce = 0;
+
+	vblk_make(&d, NULL, 1, 0);
+	vblk_open(&d, BIT_ULL(VIRTIO_F_VERSION_1) | BIT_ULL(VIRTIO_BLK_F_FLUSH) |
+		  BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE));
+	OK(vblk_status(&d, 0));
+	OK(vblk_get_config(&d, at, &wce, 1));
+	EXPECT_EQ(wce, 1);
+	/* What a driver has chosen outlives a reset, which may be the VMM's own. */
+	OK(vblk_status(&d, 3));
+	OK(vmm_set_features(&d.vmm, d.features));
+	OK(vblk_status(&d, 11));
+	wce = 0;
+	OK(vblk_set_config(&d, at, &wce, 1));
+	OK(vblk_status(&d, 0));
+	wce = 1;
+	OK(vblk_get_config(&d, at, &wce, 1));
+	EXPECT_EQ(wce, 0);
+}
+
+/* RESUME that fails for one ring loses nothing of another one. */
+static void refused_resume(void)
+{
+	struct vreq *r[8];
+	unsigned int i;
+	__u64 at;
+
+	slow_disk();
+	vblk_up(&d, "/dev/" SLOW, 2, VHOST_BLK_F_WORKER_PER_QUEUE);
+	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_SUSPEND, NULL));
+	for (i = 0; i < N(r); i++) {
+		r[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 8 * i, 4096);
+		vblk_submit(&d, 0, r[i]);
+	}
+	/* All of memory but what was allocated before the second ring. */
+	at = vmm_addr(&d.vmm, d.ring[1].desc) & ~4095ull;
+	OK(vmm_iotlb_invalidate(&d.vmm, at, 4096));
+	for (i = 0; i < 20; i++)
+		FAILS(vmm_ioctl(&d.vmm, VHOST_VDPA_RESUME, NULL), EFAULT);
+	OK(vmm_iotlb_map_all(&d.vmm));
+	OK(vmm_ioctl(&d.vmm, VHOST_VDPA_RESUME, NULL));
+	for (i = 0; i < N(r); i++)
+		EXPECT_EQ(vblk_wait(&d, 0, r[i]), 0);
+	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512)), 0);
+}
+
 static void maps(void)
 {
 	vblk_up(&d, NULL, 1, 0);
@@ -353,6 +406,8 @@ static void classic(void)
 	EXPECT_EQ(ftruncate(b.fd, 1 << 20), 0);
 	OK(vmm_ioctl(&d.vmm, VHOST_BLK_SET_BACKEND, &b));
 	FAILS(vmm_ioctl(&d.vmm, VHOST_BLK_SET_BACKEND, &b), EBUSY);
+	/* Nobody else's meanwhile. */
+	FAILS(vblk_add("a", b.fd, 1, 0), EBUSY);
 	r = vblk_req(&d, VIRTIO_BLK_T_OUT, 1, 512);
 	fill(r->data, 512, 3);
 	EXPECT_EQ(vblk_do(&d, r), 0);
@@ -381,10 +436,12 @@ static const struct test tests[] = {
 	TEST_ONCE(ring_checked_at_driver_ok),
 	TEST_ONCE(vring_limits),
 	TEST_ONCE(config_space),
+	TEST_ONCE(cache_before_features),
 	TEST_ONCE(maps),
 	TEST_ONCE(write_only_open),
 	TEST(suspend_and_resume),
 	TEST_ONCE(suspend_in_flight),
+	TEST_ONCE(refused_resume),
 	TEST_ONCE(late_enable),
 	TEST_ONCE(classic),
 };

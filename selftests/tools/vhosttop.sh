@@ -128,9 +128,33 @@ names() {
 	stop "$vmm"
 	start_vmm_that -name guest=web-1,debug-threads=on
 	json -x -n 1 -d 0.1 -p "$vmm" '.[0].queues | length == 2 and all(.vm == "web-1")'
-	local status=$?
+	local status=$? long
+	stop "$vmm"
+	[ "$status" -eq 0 ] || return
+	# Longer than there is room for, and cut in the middle of a character.
+	long=$(printf 'x%.0s' {1..126})
+	start_vmm_that -name "${long}é"
+	json -x -n 1 -d 0.1 -p "$vmm" ".[0].queues | length == 2 and all(.vm == \"$long?\")"
+	status=$?
 	stop "$vmm"
 	return "$status"
+}
+
+# Stopped for 4 s (Ctrl-Z), it does not make up for the 20 intervals that it missed.
+stopped() {
+	local watcher before begin
+	"$top" -j -x -d 0.2 >"$tmp/json" &
+	watcher=$!
+	pids+=("$watcher")
+	until_true 20 [ -s "$tmp/json" ] || { why='it prints nothing'; return 1; }
+	before=$(wc -l <"$tmp/json")
+	begin=${EPOCHREALTIME/./}
+	kill -STOP "$watcher"
+	sleep 4
+	kill -CONT "$watcher"
+	sleep 2
+	stop "$watcher"
+	holds "length <= $before + $((${EPOCHREALTIME/./} - begin - 4000000)) / 200000 + 2"
 }
 
 # Devices that come and go meanwhile: no figure is made of two devices' counters.
@@ -182,7 +206,7 @@ screen() {
 }
 
 start_traffic || { echo "not ok - traffic: $why"; exit 1; }
-for name in figures turns table polling filter programs_gone without unprivileged usage names screen changes; do
+for name in figures turns table polling filter programs_gone without unprivileged usage names stopped screen changes; do
 	check "$name" "$name" || true
 done
 mux kill-server 2>/dev/null || true

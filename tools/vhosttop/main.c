@@ -96,7 +96,7 @@ static int run_batch(double seconds, long count, int pid, const char *why)
 		sample_free(&before);
 		before = s;
 		/* The first one takes longer: the programs are just being attached. */
-		next = (i < 0 ? s.ns : next) + seconds * 1e9;
+		next = next_due(i < 0 ? s.ns : next, seconds);
 		if (i + 1 != count)
 			sleep_until(next);
 	}

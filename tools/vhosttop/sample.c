@@ -32,6 +32,13 @@ unsigned long long now_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
+unsigned long long next_due(unsigned long long due, double seconds)
+{
+	unsigned long long now = now_ns(), next = due + seconds * 1e9;
+
+	return next < now ? now + seconds * 1e9 : next;
+}
+
 static unsigned long long number(json_object *row, const char *key)
 {
 	return json_object_get_uint64(json_object_object_get(row, key));
@@ -98,6 +105,9 @@ static bool vm_name(int pid, char *to, size_t size)
 	if (!strncmp(name, "guest=", 6))
 		name += 6;
 	name[strcspn(name, ",")] = 0;
+	/* Cut first: a part of a character is none. */
+	if (strlen(name) >= size)
+		name[size - 1] = 0;
 	clean = clean_text(name);
 	snprintf(to, size, "%s", json_object_get_string(clean));
 	json_object_put(clean);

@@ -158,7 +158,7 @@ int run_screen(double seconds, long count, int pid, const char *why)
 		sample_free(&before);
 		before = s;
 		sort_by(&before, view.key);
-		next = (next ? next : s.ns) + seconds * 1e9;
+		next = next_due(next ? next : s.ns, seconds);
 		on = look_until(next, &before, seconds, why);
 	}
 	endwin();

@@ -84,10 +84,16 @@ struct sample {
 	size_t nr;
 };
 
+/* sample.c */
 unsigned long long now_ns(void);
+/*
+ * When the sample after the one that was due at @due is due. What was missed, since we were
+ * stopped or samples take longer than an interval, is not made up for.
+ */
+unsigned long long next_due(unsigned long long due, double seconds);
 
 /*
- * sample.c: sample_take() fills @s; rates come from @before, which may be empty.
+ * sample_take() fills @s; rates come from @before, which may be empty.
  * Only devices of process @pid, if that is not 0. Return: an exit code.
  */
 int sample_take(struct sample *s, const struct sample *before, int pid);

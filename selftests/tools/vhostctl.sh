@@ -151,6 +151,27 @@ wait_event() {
 	return 1
 }
 
+# What somebody else chose is no control code of ours, and text.
+blk_show() {
+	truncate -s 1M "$tmp/disk"
+	"$ctl" blk add text path "$tmp/disk" buffered serial $'a\x1b\xff\xc3\xa9' || return
+	json blk show text '.[0].serial == "a??é"'
+	local status=$?
+	"$ctl" blk del text
+	return "$status"
+}
+
+# A list that nobody got is an error.
+cannot_write() {
+	local words status
+	for words in '-j dev' '-s vq' '-h' 'dev help'; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		why="$words: $("$ctl" $words 2>&1 >/dev/full)" || status=$?
+		[ "$status" -eq 2 ] && [[ $why == *'cannot write' ]] || return
+	done
+}
+
 usage() {
 	ends 0 '^Usage: vhostctl' -h && ends 1 '^Usage' && ends 1 'no such object' nonsense || return 1
 	local object
@@ -171,6 +192,6 @@ unprivileged() {
 	[ "$status" -eq 2 ] && [[ $why == *"Operation not permitted"* ]]
 }
 
-for name in dev_show pretty vq_show vq_set worker_show worker_changes vsock_show stat_names counters_script monitor usage unprivileged; do
+for name in dev_show pretty vq_show vq_set worker_show worker_changes vsock_show stat_names counters_script blk_show cannot_write monitor usage unprivileged; do
 	check "$name" "$name" || true
 done

@@ -13,6 +13,7 @@
 #include <linux/vhost_blk.h>
 
 #include "vhostctl.h"
+#include "nl.h"
 
 #define CONTROL	"/dev/vhost-blk/control"
 #define SYSFS	"/sys/class/vhost-blk"
@@ -160,24 +161,24 @@ static int del(int argc, char **argv)
 
 /* ---- show --------------------------------------------------------------------- */
 
-enum kind { TEXT, NUMBER, FLAG };
+enum attr_kind { ATTR_TEXT, ATTR_NUMBER, ATTR_FLAG };
 
 /* Attributes in sysfs, and how they are shown; units are in the names. */
 static const struct {
 	const char *file;
 	const char *key;
-	enum kind kind;
+	enum attr_kind kind;
 } attribute[] = {
-	{ "backing", "backing", TEXT },
-	{ "capacity", "capacity_sectors", NUMBER },
-	{ "block_size", "block_size_bytes", NUMBER },
-	{ "queues", "queues", NUMBER },
-	{ "serial", "serial", TEXT },
-	{ "read_only", "read_only", FLAG },
-	{ "direct", "direct", FLAG },
-	{ "poll", "poll", FLAG },
-	{ "worker_per_queue", "worker_per_queue", FLAG },
-	{ "open", "open", FLAG },
+	{ "backing", "backing", ATTR_TEXT },
+	{ "capacity", "capacity_sectors", ATTR_NUMBER },
+	{ "block_size", "block_size_bytes", ATTR_NUMBER },
+	{ "queues", "queues", ATTR_NUMBER },
+	{ "serial", "serial", ATTR_TEXT },
+	{ "read_only", "read_only", ATTR_FLAG },
+	{ "direct", "direct", ATTR_FLAG },
+	{ "poll", "poll", ATTR_FLAG },
+	{ "worker_per_queue", "worker_per_queue", ATTR_FLAG },
+	{ "open", "open", ATTR_FLAG },
 };
 
 static bool read_attribute(const char *disk, const char *file, char *value, size_t size)
@@ -214,9 +215,10 @@ static json_object *disk_object(const char *name)
 			json_object_put(disk);
 			return NULL;
 		}
-		if (attribute[i].kind == TEXT)
-			o = json_object_new_string(value);
-		else if (attribute[i].kind == NUMBER)
+		/* Paths and serial numbers are any bytes. */
+		if (attribute[i].kind == ATTR_TEXT)
+			o = clean_text(value);
+		else if (attribute[i].kind == ATTR_NUMBER)
 			o = json_object_new_int64(strtoll(value, NULL, 10));
 		else
 			o = json_object_new_boolean(value[0] == '1');
@@ -233,7 +235,7 @@ static void print_disk(json_object *disk)
 	for (i = 0; i < sizeof(attribute) / sizeof(*attribute); i++) {
 		json_object *o = json_object_object_get(disk, attribute[i].key);
 
-		if (attribute[i].kind == FLAG) {
+		if (attribute[i].kind == ATTR_FLAG) {
 			if (json_object_get_boolean(o))
 				printf(" %s", attribute[i].key);
 		} else if (*json_object_get_string(o)) {

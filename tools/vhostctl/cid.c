@@ -15,6 +15,8 @@
 
 #define NODE	"/dev/vhost-vsock"
 #define LIST	"/sys/kernel/debug/vhost/vsock"
+/* Is there if vhost_vsock is this project's. */
+#define OURS	"/sys/module/vhost_core/holders/vhost_vsock"
 
 static const char usage_text[] =
 	"Usage: vhostctl cid [show [CID]]\n"
@@ -57,6 +59,11 @@ static int set(int argc, char **argv)
 	switch (errno) {
 	case ENODEV:
 		return error(EXIT_KERNEL, "no guest has CID %llu", cid);
+	case EPERM:
+		/* The kernel's own says so of every call, as long as there is no owner. */
+		if (!access(OURS, F_OK))
+			return error(EXIT_KERNEL, "%s (this wants CAP_NET_ADMIN)", strerror(EPERM));
+		/* fall through */
 	case ENOTTY:
 		return error(EXIT_KERNEL, "%s is the kernel's own, which knows no groups", NODE);
 	default:

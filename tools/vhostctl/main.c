@@ -67,9 +67,27 @@ static const struct {
 	{ "cid", cmd_cid },	  { "doctor", cmd_doctor },
 };
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
 	unsigned int i;
+
+	for (i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
+		if (is_word(argv[0], objects[i].name))
+			return objects[i].run(argc - 1, argv + 1);
+	}
+	return error(EXIT_USAGE, "no such object: %s", argv[0]);
+}
+
+/* The exit status, with what was printed on its way: half a list is not a list. */
+static int end(int status)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return error(EXIT_KERNEL, "cannot write");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
 	int opt;
 
 	while ((opt = getopt(argc, argv, "+jphs")) != -1) {
@@ -84,8 +102,7 @@ int main(int argc, char **argv)
 			opt_stats = true;
 			break;
 		case 'h':
-			fputs(usage_text, stdout);
-			return EXIT_OK;
+			return end(help(usage_text));
 		default:
 			fputs(usage_text, stderr);
 			return EXIT_USAGE;
@@ -97,9 +114,5 @@ int main(int argc, char **argv)
 		fputs(usage_text, stderr);
 		return EXIT_USAGE;
 	}
-	for (i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
-		if (is_word(argv[0], objects[i].name))
-			return objects[i].run(argc - 1, argv + 1);
-	}
-	return error(EXIT_USAGE, "no such object: %s", argv[0]);
+	return end(run(argc, argv));
 }

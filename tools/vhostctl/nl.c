@@ -45,6 +45,16 @@ static int refused(const struct nlmsghdr *nlh)
 		     e->error == -EPERM && !why ? " (this wants CAP_NET_ADMIN)" : "");
 }
 
+/* The end of a dump says whether it came that far. */
+static int done(const struct nlmsghdr *nlh)
+{
+	const int *err = mnl_nlmsg_get_payload(nlh);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) || *err >= 0)
+		return EXIT_OK;
+	return error(EXIT_KERNEL, "%s", strerror(-*err));
+}
+
 /*
  * Receive the answers to what was sent. *@interrupted: a dump is not complete.
  */
@@ -66,7 +76,7 @@ static int receive(unsigned int seq, void (*take)(const struct nlmsghdr *nlh, vo
 			if (nlh->nlmsg_type == NLMSG_ERROR)
 				return refused(nlh);
 			if (nlh->nlmsg_type == NLMSG_DONE)
-				return EXIT_OK;
+				return done(nlh);
 			if (take)
 				take(nlh, arg);
 		}

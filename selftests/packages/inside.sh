@@ -60,7 +60,7 @@ rpm_tools() {
 		'systemd_post() %{nil}' 'systemd_preun() %{nil}' 'systemd_postun() %{nil}' || return
 	# All that the Debian package has, but for their own ways.
 	dpkg-deb --fsys-tarfile /build/packages/vhost-accel-tools_*.deb | tar -t |
-		sed -n 's:^\.\(/usr/.*[^/]\)$:\1:p' | grep -vE '/doc/|/lintian/' | sort >/tmp/deb.files
+		sed -n 's:^\.\(/usr/.*[^/]\)$:\1:p' | grep -vE '/doc/[^/]*/(changelog|copyright)|/lintian/' | sort >/tmp/deb.files
 	rpm -qpl --nosignature /tmp/rpm/RPMS/*/vhost-accel-"$rpm_version"*.rpm | sort >/tmp/rpm.files
 	[ -s /tmp/deb.files ] && [ -z "$(comm -23 /tmp/deb.files /tmp/rpm.files | tee /dev/stderr)" ]
 }
@@ -84,6 +84,15 @@ documented() {
 	done < <(sed -n '/^Build-Depends:/,/^[^ B]/{s/^Build-Depends://;/^[^ ]/d;s/([^)]*)//g;s/-compat//;s/[, ]//g;p}' \
 		/tmp/src/packaging/debian/control)
 }
+# The documents are where manual pages and programs say.
+documents() {
+	local page
+	dpkg-deb --fsys-tarfile /build/packages/vhost-accel-tools_*.deb | tar -t | sed 's:^\.::; s:/$::' >/tmp/deb.files
+	while read -r page; do
+		grep -qx -- "$page" /tmp/deb.files || { echo "no $page" && return 1; }
+	done < <(grep -rohIE '/usr/share/doc/[a-z./-]*[a-z]' /tmp/src/tools | sort -u | tee /tmp/pages)
+	[ -s /tmp/pages ]
+}
 lintian_clean() {
 	# Nobody uploads this to Debian, and there is no address to write to yet.
 	lintian --fail-on error,warning --suppress-tags \
@@ -94,6 +103,7 @@ install_packages() { dpkg --force-unsafe-io --install /build/packages/vhost-acce
 
 expect "make deb" make_packages
 expect "the build's dependencies are documented" documented
+expect "documents are where they are said to be" documents
 expect "lintian" lintian_clean
 expect "rpmlint" rpm_clean
 expect "an archive of the sources" rpm_sources

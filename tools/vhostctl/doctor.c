@@ -12,9 +12,9 @@ static const char usage_text[] =
 	"Usage: vhostctl doctor\n"
 	"\n"
 	"Looks for what does not work or costs more than it has to: modules, nodes, who\n"
-	"uses them, virtqueues, workers, memory. Worst first: ok, note, warning, problem;\n"
-	"docs/troubleshooting.md has a paragraph for each. Exit status 1 if there is a\n"
-	"problem.\n";
+	"uses them, virtqueues, workers, memory. Worst first: problem, warning, note, ok.\n"
+	"Exit status 1 if there is a problem. A paragraph for each finding is in\n"
+	"/usr/share/doc/vhost-accel-tools/docs/troubleshooting.md.\n";
 
 static const char *const severities[] = { "ok", "note", "warning", "problem" };
 

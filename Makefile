@@ -40,7 +40,7 @@ lab: ## a shell in a throw-away VM with the modules loaded (KERNEL=6.12, 7.2 or 
 	$(LAB)/build.sh $(KERNEL)
 	$(LAB)/vm.sh -k $(KERNEL) --mem 4096 --timeout 0 --modules ours --shell
 
-check: ## all tests (T=name or part of it: only those)
+check: ## the tests but check-long's (T=name or part of it: only those)
 	$(LAB)/check.sh '$(T)'
 
 check-host: ## only the tests that need neither VM nor root: seconds

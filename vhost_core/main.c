@@ -40,7 +40,8 @@
  *	starts workers; RESET_OWNER and close give all back. Only the owner's
  *	calls are served: guest memory is in its address space.
  *
- *	A queue is stopped, running or broken:
+ *	A queue is stopped, running, draining (what was taken is completed) or
+ *	broken:
  *
  *		       vhc_vq_start()		 malformed ring, bad memory
  *		stopped ------------> running ----------------------> broken

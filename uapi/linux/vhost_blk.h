@@ -20,7 +20,7 @@
 #include <linux/types.h>
 #include <linux/vhost.h>
 
-/* Bytes of a name, with its closing 0. Letters, digits, "_", "-" and ".". */
+/* Bytes of a name, with its closing 0. */
 #define VHOST_BLK_NAME_LEN	32
 
 /* Bytes of a serial number, as GET_ID returns it; without a closing 0 if full. */
@@ -49,7 +49,8 @@
 
 /**
  * struct vhost_blk_add - a new disk
- * @name: its name; not "control", "." or ".."
+ * @name: its name, 1 to 31 characters: letters and digits of ASCII, "_", "-" and
+ *	"."; not "control", and not beginning with "." or "-"
  * @fd: a block device or a regular file, open for reading, and for writing
  *	unless the disk is to be read-only. It can be closed afterwards.
  * @queues: virtqueues, 1 to VHOST_BLK_QUEUES_MAX

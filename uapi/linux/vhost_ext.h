@@ -109,8 +109,8 @@ enum vhost_ext_poll_mode {
  * As SET_GUEST_CID it may be called before there is an owner, by anybody who has
  * the file. A CID is not handed out again as long as there are others that were
  * not. Since 0.1.
- * Errors: EADDRINUSE none is free; EFAULT the CID could not be told (the device
- * has it nevertheless).
+ * Errors: EADDRINUSE none is free; ENOMEM; EFAULT the CID could not be copied to
+ * user space (the device keeps it).
  */
 #define VHOST_VSOCK_ALLOC_CID _IOR(VHOST_VIRTIO, 0xC5, __u64)
 

@@ -21,7 +21,7 @@ static const char usage_text[] =
 	"  blk      disks of vhost_blk\n"
 	"  cid      guests of vhost_vsock, and their groups\n"
 	"  doctor   what is wrong on this host, and what to do\n"
-	"\"vhostctl OBJECT help\" says more. Without COMMAND they are shown.\n";
+	"\"vhostctl OBJECT help\" says more. Without a COMMAND, the objects are listed.\n";
 
 /* Says what is wrong, and returns @code. */
 int error(int code, const char *fmt, ...)

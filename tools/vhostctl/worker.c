@@ -17,8 +17,8 @@ static const char usage_text[] =
 	"\n"
 	"show  workers: thread id, CPUs, scheduling class, virtqueues\n"
 	"set   pins a worker, within the VMM's cpuset (\"0-3,8\"), or schedules it:\n"
-	"      normal or batch (which waits for who wakes it) with a nice value (-20 to\n"
-	"      19), fifo with a priority (1 to 99)\n"
+	"      normal or batch (does not preempt the task that woke it) with a nice value\n"
+	"      (-20 to 19), fifo with a priority (1 to 99)\n"
 	"add   makes another one, and shows it; give it virtqueues with \"vq set\"\n"
 	"del   ends one that serves no virtqueue\n";
 

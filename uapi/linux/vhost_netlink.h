@@ -29,8 +29,8 @@
  * the device; a VMM can make that long, by memory that it does not deliver.
  * After 5 seconds the caller gets EINPROGRESS, after a signal EINTR: in both
  * cases the change is still made as soon as the device allows. A device has one
- * change under way at a time: who does not get his turn within 5 seconds, or
- * before a signal, gets EBUSY, and nothing is changed.
+ * change under way at a time: a caller that does not get its turn within 5
+ * seconds, or is interrupted while waiting, gets EBUSY, and nothing is changed.
  *
  * Errors of all operations: EPERM; EINVAL an attribute is missing, unknown or
  * of a wrong type; ERANGE a number is out of its range; ENOENT no such device,

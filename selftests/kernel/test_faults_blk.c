@@ -17,12 +17,16 @@
 /* The disk that all of them open. */
 static struct vblk made;
 static char path[64];
+/* What a call is given. */
+static int file, event;
 
 /* ---- states, and what shows that they are whole ------------------------------------------- */
 
 static void nothing(void)
 {
 	snprintf(d.name, sizeof(d.name), "t%d", getpid());
+	file = open(made.backing, O_RDONLY | O_CLOEXEC);
+	EXPECT(file >= 0);
 }
 
 static void closed(void)
@@ -40,6 +44,7 @@ static void owned(void)
 {
 	opened();
 	OK(vmm_set_owner(&d.vmm));
+	event = evt_new();
 }
 
 /* As far as FEATURES_OK. */
@@ -47,6 +52,13 @@ static void agreed(void)
 {
 	d = made;
 	vblk_open(&d, BIT_ULL(VIRTIO_F_VERSION_1));
+}
+
+static void unmapped(void)
+{
+	agreed();
+	OK(vmm_iotlb_invalidate(&d.vmm, d.vmm.region[0].gpa + d.vmm.translate,
+				d.vmm.region[0].size));
 }
 
 static void running(void)
@@ -88,6 +100,17 @@ static void can_open(void)
 	requests();
 }
 
+/* The map is there, or is made now. */
+static void can_map(void)
+{
+	int err = vmm_iotlb_map_all(&d.vmm);
+
+	if (err != -EEXIST)
+		OK(err);
+	vblk_start(&d);
+	requests();
+}
+
 /* From a reset on, whatever came of the call. */
 static void can_start(void)
 {
@@ -99,7 +122,6 @@ static void can_start(void)
 	OK(vblk_status(&d, 11));
 	for (i = 0; i < d.queues; i++)
 		gring_reset(&d.ring[i], 0);
-	OK(vmm_iotlb_map_all(&d.vmm));
 	vblk_start(&d);
 	requests();
 }
@@ -108,11 +130,7 @@ static void can_start(void)
 
 static int do_add(void)
 {
-	static int fd = -1;
-
-	if (fd < 0)
-		fd = open(made.backing, O_RDONLY | O_CLOEXEC);
-	return vblk_add(d.name, fd, 4, VHOST_BLK_F_RDONLY);
+	return vblk_add(d.name, file, 4, VHOST_BLK_F_RDONLY);
 }
 
 static int do_open(void)
@@ -165,11 +183,7 @@ static int do_disable(void)
 
 static int do_config_call(void)
 {
-	static int fd = -1;
-
-	if (fd < 0)
-		fd = evt_new();
-	return vmm_ioctl(&d.vmm, VHOST_VDPA_SET_CONFIG_CALL, &fd);
+	return vmm_ioctl(&d.vmm, VHOST_VDPA_SET_CONFIG_CALL, &event);
 }
 
 /* All is set up but the last step. */
@@ -210,21 +224,21 @@ static void control(void)
 	static const struct fault_case cases[] = {
 		FAULT_CASE(add, nothing, can_add, ENOMEM, ENFILE),
 	};
-	char file[] = "/tmp/faults-XXXXXX";
-	int fd = mkstemp(file);
+	char name[] = "/tmp/faults-XXXXXX";
+	int fd = mkstemp(name);
 
 	faults_need();
 	EXPECT_EQ(ftruncate(fd, 1 << 20), 0);
 	close(fd);
-	snprintf(made.backing, sizeof(made.backing), "%s", file);
+	snprintf(made.backing, sizeof(made.backing), "%s", name);
 	faults_run(cases, N(cases));
-	unlink(file);
+	unlink(name);
 }
 
 static void dialect(void)
 {
 	static const struct fault_case cases[] = {
-		FAULT_CASE(map, agreed, can_start, ENOMEM),
+		FAULT_CASE(map, unmapped, can_map, ENOMEM),
 		FAULT_CASE(driver_ok, ready, can_start, ENOMEM),
 		FAULT_CASE(reset, running, can_start, 0),
 		FAULT_CASE(suspend, running, can_start, 0),

@@ -201,7 +201,7 @@ static void device(void)
 static void sockets(void)
 {
 	static const struct fault_case cases[] = {
-		FAULT_CASE(connect, running, can_connect, ENOMEM, ENOBUFS),
+		FAULT_CASE(connect, running, can_connect, ENOMEM, ENOBUFS, ENFILE),
 		FAULT_CASE(send_small, connected, can_send, ENOMEM, ENOBUFS),
 		FAULT_CASE(send_large, connected, can_send, ENOMEM, ENOBUFS),
 		FAULT_CASE(shutdown, connected, can_connect, ENOMEM),

@@ -299,14 +299,20 @@ static void judge_window(struct vhc_vq *vq)
 	vq->poll_since = 0;
 }
 
-/* Look for work until @end; true if there is some. */
+/*
+ * Look for work until @end; true if there is some for this queue. Work for
+ * another one ends it as well, but is no reason for a turn: two idle queues
+ * would each poll for the other's for ever.
+ */
 static bool poll_until(struct vhc_vq *vq, bool avail, u64 end)
 {
 	do {
 		if (avail && vhc_vq_has_avail(vq) > 0)
 			return true;
-		if (vhc_worker_has_work(vq))
+		if (test_bit(0, &vq->work.queued))
 			return true;
+		if (vhc_worker_has_work(vq))
+			return false;
 		cpu_relax();
 	} while (vq->state == VHC_VQ_RUNNING && !vhc_should_yield() &&
 		 !atomic_read(&vq->lockers) &&
@@ -320,7 +326,7 @@ static bool poll_until(struct vhc_vq *vq, bool avail, u64 end)
  * does. Ends early when anything is queued on the worker, or another task wants
  * the CPU or the queue.
  *
- * Return: whether there is something to do.
+ * Return: whether there is something to do for this queue.
  */
 static bool busy_poll(struct vhc_vq *vq, bool avail)
 {

@@ -164,6 +164,40 @@ static void poll_merged(void)
 		EXPECT_EQ(vblk_wait(&d, 1, r[i]), 0);
 }
 
+static long long runs(void)
+{
+	return rejected("runs") + vmm_counter(&d.vmm, 1, "runs");
+}
+
+/* Two idle queues of one worker: that the other one polls is no work for either. */
+static void poll_two_queues(void)
+{
+	long long before;
+	unsigned int i, q;
+
+	vblk_up(&d, NULL, 2, 0);
+	for (q = 0; q < 2; q++)
+		OK(vmm_vring_busyloop(&d.vmm, q, 50));
+	for (i = 0; i < 100; i++) {
+		for (q = 0; q < 2; q++)
+			evt_signal(d.ring[q].kick);
+		usleep(20);
+	}
+	usleep(100000);
+	before = runs();
+	EXPECT(before > 0);
+	usleep(300000);
+	EXPECT_EQ(runs(), before);
+	/* Both still find what comes. */
+	for (i = 0; i < 20; i++)
+		for (q = 0; q < 2; q++) {
+			struct vreq *r = vblk_req(&d, VIRTIO_BLK_T_IN, 8 * i, 512);
+
+			vblk_submit(&d, q, r);
+			EXPECT_EQ(vblk_wait(&d, q, r), 0);
+		}
+}
+
 /* As many at a time as the ring holds, on all queues. */
 static void many(void)
 {
@@ -469,6 +503,7 @@ static const struct test tests[] = {
 	TEST_ONCE(read_write_poll),
 	TEST_ONCE(poll_many),
 	TEST_ONCE(poll_merged),
+	TEST(poll_two_queues),
 	TEST(many),
 	TEST(any_layout),
 	TEST_ONCE(unaligned_bdev),

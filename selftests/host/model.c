@@ -155,20 +155,27 @@ static int next_load(int from)
 }
 
 /*
- * Take the available index that was loaded, if one was wanted and it came.
+ * The available index that was loaded, if one was wanted and it came.
  * Return: 0, or the error that has to be reported.
  */
+static int see_avail_idx(const struct model *m, u64 *idx)
+{
+	if (!view_load(ENV_AVAIL, AVAIL_IDX, 2, idx)) {
+		expect(env.faulted, "the available index was not loaded");
+		return -VRING_E_FAULT;
+	}
+	return (u16)(*idx - m->last_avail) > m->num ? -VRING_E_AVAIL_IDX : 0;
+}
+
+/* The same, remembered. */
 static int take_avail_idx(struct model *m)
 {
 	int at = view_find(ENV_LOAD, ENV_AVAIL, AVAIL_IDX);
 	u64 idx;
+	int err = see_avail_idx(m, &idx);
 
-	if (!view_load(ENV_AVAIL, AVAIL_IDX, 2, &idx)) {
-		expect(env.faulted, "the available index was not loaded");
-		return -VRING_E_FAULT;
-	}
-	if ((u16)(idx - m->last_avail) > m->num)
-		return -VRING_E_AVAIL_IDX;
+	if (err)
+		return err;
 	m->avail_idx = idx;
 	expect(barrier_between(ENV_RMB, at, next_load(at)),
 	       "no read barrier behind the available index");
@@ -376,10 +383,10 @@ void model_need_signal(struct model *m, const struct vring_dev *r, int ret)
 	check_stores(m, 0);
 	expect(env.faulted || barrier_between(ENV_MB, -1, next_load(-1)),
 	       "no barrier between the used index and the guest's wish");
-	if (m->notify_on_empty) {
-		if (m->avail_idx == m->last_avail)
-			err = take_avail_idx(m);
-		want = decided = !err && m->avail_idx == m->last_avail;
+	if (m->notify_on_empty && m->avail_idx == m->last_avail) {
+		/* Seen, not taken. */
+		err = see_avail_idx(m, &val);
+		want = decided = !err && val == m->last_avail;
 	}
 	if (!err && !decided) {
 		if (!view_load(ENV_AVAIL, m->event_idx ? USED_EVENT(m) : AVAIL_FLAGS,
@@ -445,6 +452,29 @@ void model_kick_enable(struct model *m, const struct vring_dev *r, int ret)
 	}
 	check_loads();
 	expect(ret == (m->avail_idx != m->last_avail), "kick_enable returned %d", ret);
+	check_state(m, r);
+}
+
+void model_kick_more(struct model *m, const struct vring_dev *r, int ret)
+{
+	int at = view_find(ENV_STORE, ENV_USED, m->event_idx ? AVAIL_EVENT(m) : USED_FLAGS);
+	u16 known = m->avail_idx;
+	int err = -VRING_E_FAULT;
+
+	check_stores(m, m->event_idx ? MAY_EVENT : MAY_FLAGS);
+	if (at < 0) {
+		expect(env.faulted, "the wish for a kick was not stored");
+	} else {
+		expect(env.event[at].val == (m->event_idx ? known : 0),
+		       "a wish of %llu was stored", (unsigned long long)env.event[at].val);
+		if (!m->event_idx)
+			m->used_flags = 0;
+		expect(env.faulted || barrier_between(ENV_MB, at, next_load(at)),
+		       "no barrier between our wish and the available index");
+		err = take_avail_idx(m);
+		check_loads();
+	}
+	expect(ret == (err ? err : m->avail_idx != known), "kick_more returned %d", ret);
 	check_state(m, r);
 }
 

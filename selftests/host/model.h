@@ -74,6 +74,7 @@ void model_put(struct model *m, const struct vring_dev *r, const struct vring_do
 void model_publish(struct model *m, const struct vring_dev *r, int ret);
 void model_need_signal(struct model *m, const struct vring_dev *r, int ret);
 void model_kick_enable(struct model *m, const struct vring_dev *r, int ret);
+void model_kick_more(struct model *m, const struct vring_dev *r, int ret);
 void model_kick_disable(struct model *m, const struct vring_dev *r, int ret);
 void model_has_avail(struct model *m, const struct vring_dev *r, int ret);
 

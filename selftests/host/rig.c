@@ -147,6 +147,15 @@ int rig_kick_enable(struct rig *g)
 	return ret;
 }
 
+int rig_kick_more(struct rig *g)
+{
+	int ret = 0;
+
+	VERB(g, ret =, kick_more);
+	model_kick_more(&g->model, &g->r, ret);
+	return ret;
+}
+
 int rig_kick_disable(struct rig *g)
 {
 	int ret = 0;

@@ -69,6 +69,7 @@ int rig_put_out(struct rig *g, u16 id);
 int rig_publish(struct rig *g);
 int rig_need_signal(struct rig *g);
 int rig_kick_enable(struct rig *g);
+int rig_kick_more(struct rig *g);
 int rig_kick_disable(struct rig *g);
 int rig_has_avail(struct rig *g);
 

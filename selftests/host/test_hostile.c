@@ -93,6 +93,8 @@ static const struct scene scenes[] = {
 	{ "need_signal, empty", true, true, false, published, rig_need_signal },
 	{ "kick_enable, event index", true, false, false, offer_mixed, rig_kick_enable },
 	{ "kick_enable, flags", false, false, false, kick_disabled, rig_kick_enable },
+	{ "kick_more, event index", true, false, false, offer_mixed, rig_kick_more },
+	{ "kick_more, flags", false, false, false, kick_disabled, rig_kick_more },
 	{ "kick_disable", false, false, false, idle, rig_kick_disable },
 	{ "has_avail", true, false, false, offer_mixed, rig_has_avail },
 };

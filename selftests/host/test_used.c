@@ -256,6 +256,32 @@ static void notify_on_empty(void **state)
 	}
 }
 
+/*
+ * Looking whether the ring is empty is no promise to deal with what is in it:
+ * who waits for more than it was given last is told of that.
+ */
+static void notify_on_empty_forgets(void **state)
+{
+	unsigned int event_idx;
+
+	(void)state;
+	for (event_idx = 0; event_idx < 2; event_idx++) {
+		struct rig *g = open_with(8, event_idx, true, 0);
+
+		rig_offer(g, 2, 1);
+		assert_int_equal(rig_fetch(g, 64), 2);
+		assert_int_equal(rig_fetch(g, 64), 0);
+		finish(g, 2);
+		rig_offer(g, 1, 1);
+		rig_need_signal(g);
+		assert_int_equal(rig_kick_more(g), 1);
+		/* Now it is known. */
+		assert_int_equal(rig_kick_more(g), 0);
+		assert_int_equal(rig_fetch(g, 64), 1);
+		close_rig(g);
+	}
+}
+
 static void kick_flags(void **state)
 {
 	struct rig *g = open_with(8, false, false, 0);
@@ -367,6 +393,7 @@ int main(void)
 		cmocka_unit_test(event_idx),
 		cmocka_unit_test(event_idx_far),
 		cmocka_unit_test(notify_on_empty),
+		cmocka_unit_test(notify_on_empty_forgets),
 		cmocka_unit_test(kick_flags),
 		cmocka_unit_test(kick_event_idx),
 		cmocka_unit_test(restart),

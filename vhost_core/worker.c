@@ -69,6 +69,8 @@ static int worker_thread(void *data)
 {
 	struct vhc_worker *worker = data;
 
+	/* See vhc_worker_create(): from here on cpusets and taskset may move it. */
+	current->flags &= ~PF_NO_SETAFFINITY;
 	kthread_use_mm(worker->dev->mm);
 	complete(&worker->started);
 	for (;;) {
@@ -289,9 +291,14 @@ int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, struct vhc
 	}
 	worker->task = get_task_struct(task);
 	/*
-	 * Start first, move then: a new kthread sets its own CPU mask when it
-	 * first runs, and would overwrite the cpuset's.
+	 * One that starts unbound is the kernel's to place: newer kernels (7.2) give
+	 * all of these another CPU mask whenever some cpuset partition becomes
+	 * isolated or ceases to be, and the owner's cpuset's is lost. So it starts
+	 * bound, to any CPU, and the thread undoes that by itself; join_cgroups() then
+	 * sets the mask.
 	 */
+	kthread_bind(task, raw_smp_processor_id());
+	/* Start first, move then: no cpuset takes a bound thread. */
 	wake_up_process(task);
 	wait_for_completion(&worker->started);
 	err = join_cgroups(task, whose);

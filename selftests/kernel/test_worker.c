@@ -450,6 +450,41 @@ static void in_owners_cpuset_without_rights(void)
 	EXPECT_EQ(got[0], 2);
 }
 
+/* Somebody else's CPUs become isolated, and then are not any more: newer kernels tell kthreads. */
+static void isolation_elsewhere(void)
+{
+	__u64 got[16] = { 0 }, during[16] = { 0 };
+	char cpus[96], path[160], line[64];
+	unsigned int id;
+	bool isolated;
+
+	test_need_ours();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		test_skip("one CPU only");
+	enter_group("0");
+	snprintf(cpus, sizeof(cpus), "/sys/fs/cgroup/vhost-test-isolated-%d", getpid());
+	EXPECT(!mkdir(cpus, 0755));
+	snprintf(path, sizeof(path), "%s/cpuset.cpus", cpus);
+	OK(test_write_file(path, "1"));
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	snprintf(path, sizeof(path), "%s/cpuset.cpus.partition", cpus);
+	test_write_file(path, "isolated");
+	read_file(path, line, sizeof(line));
+	isolated = !strcmp(line, "isolated");
+	OK(vmm_get_affinity(&n.vmm, id, during, sizeof(during)));
+	test_write_file(path, "member");
+	rmdir(cpus);
+	OK(vmm_get_affinity(&n.vmm, id, got, sizeof(got)));
+	vnet_tx_check(&n, 0, 20, 60);
+	vnet_stop(&n);
+	leave_group();
+	if (!isolated)
+		test_skip("no isolated partition: %s", line);
+	EXPECT_EQ(during[0], 1);
+	EXPECT_EQ(got[0], 1);
+}
+
 static const char cpu1_online[] = "/sys/devices/system/cpu/cpu1/online";
 
 static void offline_and_back(void)
@@ -560,6 +595,7 @@ static const struct test tests[] = {
 	TEST_ONCE(affinity), TEST_ONCE(affinity_errors),
 	TEST_ONCE(in_owners_group), TEST_ONCE(in_owners_cpuset),
 	TEST_ONCE(in_owners_cpuset_without_rights),
+	TEST_ONCE(isolation_elsewhere),
 	TEST_ONCE(cpu_offline), TEST(cpu_offline_under_traffic), TEST_ONCE(reset_owner_ends_them),
 };
 

@@ -23,6 +23,7 @@
 #include <linux/eventfd.h>
 #include <linux/export.h>
 #include <linux/file.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 
@@ -313,6 +314,8 @@ static bool poll_until(struct vhc_vq *vq, bool avail, u64 end)
 			return true;
 		if (vhc_worker_has_work(vq))
 			return false;
+		/* As let_others() does: a window may be seconds. */
+		rcu_tasks_qs(current, false);
 		cpu_relax();
 	} while (vq->state == VHC_VQ_RUNNING && !vhc_should_yield() &&
 		 !atomic_read(&vq->lockers) &&

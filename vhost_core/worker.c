@@ -35,13 +35,17 @@ static void push(struct vhc_worker *worker, struct vhc_work *work)
 		wake_up_process(worker->task);
 }
 
-/* cond_resched() does nothing where preemption is lazy. */
+/*
+ * cond_resched() does nothing where preemption is lazy. A worker that is alone on
+ * its CPU never goes to sleep under load: who waits for Tasks RCU, to take away a
+ * tracer's trampoline, would wait for the load's end.
+ */
 static void let_others(void)
 {
 	if (vhc_should_yield())
 		schedule();
 	else
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 }
 
 static void run_all(struct vhc_worker *worker, struct llist_node *list)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sys/eventfd.h>
@@ -331,6 +332,44 @@ static void busyloop_yields(void)
 	EXPECT(test_now() - begin < 10000);
 }
 
+#define INSTANCE "/sys/kernel/tracing/instances/vhost-test"
+#define POLL_MS 8000
+
+/*
+ * Who takes away a function tracer waits until each task has been seen elsewhere
+ * than in a trampoline: a worker that polls for long lets itself be seen.
+ */
+static void busyloop_lets_tracers_go(void)
+{
+	struct gring *r = &n.ring[VMM_TX];
+	long long begin, took;
+	int err;
+
+	test_need_ours();
+	if (mkdir(INSTANCE, 0755))
+		test_skip("no tracefs: %s", strerror(errno));
+	err = test_write_file(INSTANCE "/set_ftrace_filter", "eventfd_write");
+	if (!err)
+		err = test_write_file(INSTANCE "/current_tracer", "function");
+	if (err) {
+		rmdir(INSTANCE);
+		test_skip("no function tracer: %s", strerror(-err));
+	}
+	start_undisturbed();
+	OK(vmm_vring_busyloop(&n.vmm, VMM_TX, 1000 * POLL_MS));
+	vnet_tx_add(&n, 0, 60);
+	gring_publish(r);
+	evt_signal(r->kick);
+	EXPECT(vnet_tx_drain(&n, WAIT_MS));
+	begin = test_now();
+	err = test_write_file(INSTANCE "/current_tracer", "nop");
+	took = test_now() - begin;
+	rmdir(INSTANCE);
+	OK(err);
+	if (took >= POLL_MS / 2)
+		test_fail("it took %lld ms", took);
+}
+
 /* Counters tell exactly what happened. */
 static void counters(void)
 {
@@ -539,6 +578,7 @@ static const struct test tests[] = {
 	TEST(kick_swapped_under_load), TEST(kick_unbound),
 	TEST(kick_is_not_consumed),
 	TEST(busyloop), TEST(busyloop_yields),
+	TEST_ONCE(busyloop_lets_tracers_go),
 	TEST(counters), TEST(info_file),
 };
 

@@ -193,6 +193,22 @@ static int join_cgroups(struct task_struct *task, struct task_struct *whose)
 }
 
 /*
+ * And onto the CPUs that its owner keeps to within the cpuset: what taskset says,
+ * or what isolcpus= and nohz_full= leave to it. If none of these is online any will do.
+ */
+static int join_cpus(struct task_struct *task, struct task_struct *whose)
+{
+	cpumask_var_t mask;
+
+	if (!alloc_cpumask_var(&mask, GFP_KERNEL))
+		return -ENOMEM;
+	if (cpumask_and(mask, &task->cpus_mask, &whose->cpus_mask))
+		set_cpus_allowed_ptr(task, mask);
+	free_cpumask_var(mask);
+	return 0;
+}
+
+/*
  * A worker does little and often, and what it does is waited for. On a CPU that
  * it shares with its VM's threads it should run when it is kicked, not when
  * they have used up their slices: a slice shorter than the usual one lets it
@@ -250,7 +266,7 @@ int vhc_worker_set_sched(struct vhc_worker *worker, u32 policy, s32 nice, u32 pr
 /*
  * Create a worker: for @vq, by whose name it goes, or NULL for the device's
  * default one, and later ones, which have a number. It joins the cgroups of
- * @whose, a thread of the owner. Device locked.
+ * @whose, a thread of the owner, and its CPUs. Device locked.
  *
  * Return: 0; -ENOSPC if the device has enough; or what made it fail.
  */
@@ -306,6 +322,8 @@ int vhc_worker_create(struct vhc_dev *dev, struct task_struct *whose, struct vhc
 	wake_up_process(task);
 	wait_for_completion(&worker->started);
 	err = join_cgroups(task, whose);
+	if (!err)
+		err = join_cpus(task, whose);
 	if (err)
 		goto stop;
 	set_class(task, whose, is_patient(vq));

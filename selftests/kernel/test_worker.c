@@ -485,6 +485,34 @@ static void isolation_elsewhere(void)
 	EXPECT_EQ(got[0], 1);
 }
 
+/* Where its owner may run, as taskset says; until somebody pins it elsewhere. */
+static void on_owners_cpus(void)
+{
+	__u64 mask[16] = { 0 };
+	cpu_set_t cpus;
+	unsigned int id, more;
+
+	test_need_ours();
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		test_skip("one CPU only");
+	CPU_ZERO(&cpus);
+	CPU_SET(1, &cpus);
+	EXPECT(!sched_setaffinity(0, sizeof(cpus), &cpus));
+	vnet_start(&n, NULL);
+	OK(vmm_get_worker(&n.vmm, VMM_TX, &id));
+	OK(vmm_get_affinity(&n.vmm, id, mask, sizeof(mask)));
+	EXPECT_EQ(mask[0], 2);
+	OK(vmm_new_worker(&n.vmm, &more));
+	OK(vmm_get_affinity(&n.vmm, more, mask, sizeof(mask)));
+	EXPECT_EQ(mask[0], 2);
+	vnet_tx_check(&n, 0, 20, 60);
+	mask[0] = 3;
+	OK(vmm_set_affinity(&n.vmm, id, mask, sizeof(mask)));
+	OK(vmm_get_affinity(&n.vmm, id, mask, sizeof(mask)));
+	EXPECT_EQ(mask[0], 3);
+	vnet_tx_check(&n, 0, 20, 60);
+}
+
 static const char cpu1_online[] = "/sys/devices/system/cpu/cpu1/online";
 
 static void offline_and_back(void)
@@ -595,7 +623,7 @@ static const struct test tests[] = {
 	TEST_ONCE(affinity), TEST_ONCE(affinity_errors),
 	TEST_ONCE(in_owners_group), TEST_ONCE(in_owners_cpuset),
 	TEST_ONCE(in_owners_cpuset_without_rights),
-	TEST_ONCE(isolation_elsewhere),
+	TEST_ONCE(isolation_elsewhere), TEST_ONCE(on_owners_cpus),
 	TEST_ONCE(cpu_offline), TEST(cpu_offline_under_traffic), TEST_ONCE(reset_owner_ends_them),
 };
 

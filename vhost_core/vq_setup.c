@@ -132,15 +132,18 @@ void vhc_vq_remap(struct vhc_vq *vq)
 		vq->mapped = false;
 }
 
-/* Go on in a mapped ring where @base says. */
+/*
+ * Go on in a mapped ring where @base says. After a failure the queue stands where
+ * user space says, as before: @started would let the ring say so.
+ */
 static int take_up(struct vhc_vq *vq)
 {
 	int err = VHC_RING(vq, start, vq->base);
 
-	if (err)
-		return err;
-	vq->started = true;
-	return vhc_log_used(vq, 0, vq->ring.packed ? VRING_PACKED_EVENT_SIZE : 2);
+	if (!err)
+		err = vhc_log_used(vq, 0, vq->ring.packed ? VRING_PACKED_EVENT_SIZE : 2);
+	vq->started = !err;
+	return err;
 }
 
 /* What vhc_vq_ready() does when there is something to do. */
@@ -234,8 +237,10 @@ int vhc_vq_start(struct vhc_vq *vq)
 		err = map_ring(vq);
 		if (err)
 			return err;
-		if (take_up(vq))
+		if (take_up(vq)) {
+			vq->mapped = false;
 			return -EFAULT;
+		}
 	}
 	vq->state = VHC_VQ_RUNNING;
 	return 0;

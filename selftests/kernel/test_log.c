@@ -417,6 +417,32 @@ static void log_guest_addr(void)
 	expect_dirty();
 }
 
+/* A start that the log refuses has not happened: where the queue stands is still the VMM's to say. */
+static void start_refused(void)
+{
+	struct gring *r = &n.ring[VMM_TX];
+	unsigned int base;
+
+	test_need_ours();
+	start_flags();
+	OK(vmm_net_backend(&n.vmm, VMM_TX, -1));
+	gring_reset(r, 7);
+	OK(gring_attach(r, &n.vmm, VMM_TX));
+	OK(vmm_vring_base(&n.vmm, VMM_TX, gring_base_of(r, 5)));
+	OK(gring_set_addr(r, &n.vmm, VMM_TX, F_LOG, VMM_GPA + (1ULL << 32)));
+	FAILS(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd), EFAULT);
+	OK(gring_set_addr(r, &n.vmm, VMM_TX, F_LOG, vmm_gpa(&n.vmm, r->used)));
+	OK(vmm_vring_base(&n.vmm, VMM_TX, gring_base_of(r, 7)));
+	OK(vmm_get_vring_base(&n.vmm, VMM_TX, &base));
+	EXPECT_EQ(base, gring_base_of(r, 7));
+	OK(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd));
+	OK(vmm_net_backend(&n.vmm, VMM_TX, -1));
+	OK(vmm_get_vring_base(&n.vmm, VMM_TX, &base));
+	EXPECT_EQ(base, gring_base_of(r, 7));
+	OK(vmm_net_backend(&n.vmm, VMM_TX, n.tapfd));
+	vnet_tx_check(&n, 0, 20, 60);
+}
+
 /* A second name for the same memory is dirty, too. */
 static void aliased_memory(void)
 {
@@ -623,6 +649,7 @@ static const struct test tests[] = {
 	TEST_WITHOUT(without_f_log, TEST_EVENT_IDX),
 	TEST_WITHOUT(without_log_all, TEST_EVENT_IDX),
 	TEST_WITHOUT(log_guest_addr, TEST_EVENT_IDX),
+	TEST_WITHOUT(start_refused, TEST_EVENT_IDX),
 	TEST_WITHOUT(aliased_memory, TEST_EVENT_IDX),
 	TEST_WITHOUT(log_base_swapped, TEST_EVENT_IDX),
 	TEST_WITHOUT(log_fd, TEST_EVENT_IDX),

@@ -38,7 +38,8 @@ static int walk_table(const struct vring_dev *r, struct vring_batch *b,
 	u32 idx = 0, steps;
 
 	for (steps = 0; steps < n; steps++) {
-		struct vring_seg *s = &b->table[idx];
+		/* Changes no index that passed; binds a mispredicted one, too. */
+		struct vring_seg *s = &b->table[idx & (VRING_SEG_MAX - 1)];
 
 		if (r->packed)
 			s->flags &= VRING_D_WRITE;

@@ -427,7 +427,7 @@ static void in_owners_cpuset(void)
 static void in_owners_cpuset_without_rights(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { 0 };
+	struct __user_cap_data_struct held[2], none[2];
 	__u64 got[16] = { 0 }, mask[16] = { 2 };
 	int owner, more, set;
 	unsigned int id = 0;
@@ -437,13 +437,20 @@ static void in_owners_cpuset_without_rights(void)
 		test_skip("one CPU only");
 	OK(vmm_open(&n.vmm, NULL, 0));
 	enter_group("1");
+	/* To be had back: without them the group would stay. */
+	EXPECT(!syscall(SYS_capget, &head, held));
+	memcpy(none, held, sizeof(none));
+	none[0].effective = 0;
+	none[1].effective = 0;
 	EXPECT(!syscall(SYS_capset, &head, none));
 	owner = vmm_set_owner(&n.vmm);
 	more = vmm_new_worker(&n.vmm, &id);
 	set = vmm_set_affinity(&n.vmm, id, mask, sizeof(mask));
 	vmm_get_affinity(&n.vmm, id, got, sizeof(got));
 	vmm_close(&n.vmm);
+	EXPECT(!syscall(SYS_capset, &head, held));
 	leave_group();
+	EXPECT(access(group, F_OK));
 	EXPECT_EQ(owner, 0);
 	EXPECT_EQ(more, 0);
 	EXPECT_EQ(set, 0);

@@ -80,26 +80,39 @@ static LIST_HEAD(groups);
 /* ---- links; their group is locked --------------------------------------------------- */
 
 /* The same from both sides. With a seed: guests choose ports. */
-static u32 hash_of(const struct vhv_group *g, u32 a_cid, u32 a_port, u32 b_cid, u32 b_port)
+static u32 hash_of(const struct vhv_group *g, const struct end *a, const struct end *b)
 {
-	return jhash_2words(a_cid, a_port, g->seed) ^ jhash_2words(b_cid, b_port, g->seed);
+	return jhash_2words(a->cid, a->port, g->seed) ^ jhash_2words(b->cid, b->port, g->seed);
 }
 
-static bool is_end(const struct end *e, u32 cid, u32 port)
+static struct end src_of(struct vhv_vsock *v, const struct virtio_vsock_hdr *hdr)
 {
-	return e->cid == cid && e->port == port;
+	return (struct end){ v, le64_to_cpu(hdr->src_cid), le32_to_cpu(hdr->src_port) };
 }
 
-/* Return: the link, and which end @cid and @port are. */
-static struct vhv_link *find(struct vhv_group *g, u32 cid, u32 port, u32 to_cid,
-			     u32 to_port, unsigned int *from)
+static struct end dst_of(struct vhv_vsock *v, const struct virtio_vsock_hdr *hdr)
+{
+	return (struct end){ v, le64_to_cpu(hdr->dst_cid), le32_to_cpu(hdr->dst_port) };
+}
+
+/*
+ * A group may have members in several namespaces, where a CID names several devices; and
+ * a device that changes its CID has, for a moment, links of both.
+ */
+static bool is_same(const struct end *a, const struct end *b)
+{
+	return a->v == b->v && a->cid == b->cid && a->port == b->port;
+}
+
+/* Return: the link, and which end of it @src is. */
+static struct vhv_link *find(struct vhv_group *g, const struct end *src,
+			     const struct end *dst, unsigned int *from)
 {
 	struct vhv_link *l;
 
-	hash_for_each_possible(g->links, l, node, hash_of(g, cid, port, to_cid, to_port)) {
+	hash_for_each_possible(g->links, l, node, hash_of(g, src, dst)) {
 		for (*from = 0; *from < 2; (*from)++) {
-			if (is_end(&l->end[*from], cid, port) &&
-			    is_end(&l->end[!*from], to_cid, to_port))
+			if (is_same(&l->end[*from], src) && is_same(&l->end[!*from], dst))
 				return l;
 		}
 	}
@@ -133,27 +146,22 @@ static void reset(const struct vhv_link *l, unsigned int to)
 	vhv_sendq_add(dst->v, skb);
 }
 
-/* A connection that @v asks for. Return: NULL if it has too many, or no memory. */
-static struct vhv_link *link_up(struct vhv_group *g, struct vhv_vsock *v,
-				struct vhv_vsock *to, const struct virtio_vsock_hdr *hdr)
+/* A connection that @src asks for. Return: NULL if it has too many, or no memory. */
+static struct vhv_link *link_up(struct vhv_group *g, const struct end *src,
+				const struct end *dst, __le16 type)
 {
 	struct vhv_link *l;
 
-	if (v->nr_links == LINKS_MAX)
+	if (src->v->nr_links == LINKS_MAX)
 		return NULL;
 	l = kzalloc(sizeof(*l), GFP_ATOMIC | __GFP_NOWARN);
 	if (!l)
 		return NULL;
-	l->type = hdr->type;
-	l->end[0].v = v;
-	l->end[0].cid = le64_to_cpu(hdr->src_cid);
-	l->end[0].port = le32_to_cpu(hdr->src_port);
-	l->end[1].v = to;
-	l->end[1].cid = le64_to_cpu(hdr->dst_cid);
-	l->end[1].port = le32_to_cpu(hdr->dst_port);
-	hash_add(g->links, &l->node, hash_of(g, l->end[0].cid, l->end[0].port,
-					     l->end[1].cid, l->end[1].port));
-	v->nr_links++;
+	l->type = type;
+	l->end[0] = *src;
+	l->end[1] = *dst;
+	hash_add(g->links, &l->node, hash_of(g, src, dst));
+	src->v->nr_links++;
 	g->nr_links++;
 	return l;
 }
@@ -195,15 +203,14 @@ static enum vhv_rejection pass(struct vhv_group *g, struct vhv_vsock *v,
 	bool is_request = hdr->op == cpu_to_le16(VIRTIO_VSOCK_OP_REQUEST);
 	bool is_response = hdr->op == cpu_to_le16(VIRTIO_VSOCK_OP_RESPONSE);
 	bool is_reset = hdr->op == cpu_to_le16(VIRTIO_VSOCK_OP_RST);
-	u32 cid = le64_to_cpu(hdr->src_cid);
+	struct end src = src_of(v, hdr), dst = dst_of(to, hdr);
 	struct vhv_link *l;
 	unsigned int from;
 	u32 len = skb->len;
 
-	l = find(g, cid, le32_to_cpu(hdr->src_port), le64_to_cpu(hdr->dst_cid),
-		 le32_to_cpu(hdr->dst_port), &from);
-	if (!l && is_request && READ_ONCE(to->running) && !vhv_sendq_is_crowded(to, cid)) {
-		l = link_up(g, v, to, hdr);
+	l = find(g, &src, &dst, &from);
+	if (!l && is_request && READ_ONCE(to->running) && !vhv_sendq_is_crowded(to, src.cid)) {
+		l = link_up(g, &src, &dst, hdr->type);
 		from = 0;
 	}
 	if (!l || !fits(l, from, hdr)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vhost-vsock: guests that talk to each other. */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdlib.h>
 
 #include "vsock.h"
@@ -328,6 +329,43 @@ static void group_request_flood(void)
 	EXPECT(got > 1000 && got < 10000);
 }
 
+/*
+ * In namespaces that have CIDs of their own, connections of the same names are not the
+ * same.
+ */
+static void group_same_cids(void)
+{
+	static const char mode[] = "/proc/sys/net/vsock/child_ns_mode";
+	static struct vvsock a[2], b[2];
+	struct vvsock_conf conf_a = { .cid = 2000000 + getpid() };
+	struct vvsock_conf conf_b = { .cid = 3000000 + getpid() };
+	struct vconn from[2], to[2];
+	unsigned int i;
+
+	test_need_ours();
+	if (access(mode, F_OK))
+		test_skip("no namespaces of vsock");
+	/* What is written here holds for the children of a namespace for ever. */
+	EXPECT_EQ(unshare(CLONE_NEWNET), 0);
+	OK(test_write_file(mode, "local"));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(unshare(CLONE_NEWNET), 0);
+		vvsock_up(&a[i], &conf_a);
+		vvsock_up(&b[i], &conf_b);
+		OK(vvsock_set_group(&a[i], conf_a.cid, 7));
+		OK(vvsock_set_group(&a[i], conf_b.cid, 7));
+		vconn_request(&from[i], &a[i], 4000, conf_b.cid, PORT, STREAM);
+		vconn_accept(&to[i], &b[i]);
+		vconn_expect(&from[i], VIRTIO_VSOCK_OP_RESPONSE);
+	}
+	vvsock_close(&b[0]);
+	vconn_expect(&from[0], VIRTIO_VSOCK_OP_RST);
+	vconn_put(&from[1], VIRTIO_VSOCK_OP_RW, 0, "x", 1);
+	vconn_next(&to[1], &p);
+	EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_RW);
+	EXPECT(!vvsock_get(&a[1], &p, 20));
+}
+
 /* The other guest is told at once, and no one else. */
 static void one_is_told(void)
 {
@@ -396,7 +434,7 @@ static const struct test tests[] = {
 	TEST(same_group_seqpacket), TEST_ONCE(group_stray), TEST_ONCE(group_credit),
 	TEST_ONCE(group_empty_packets), TEST_ONCE(group_unanswered),
 	TEST_ONCE(group_share), TEST_ONCE(group_small_packets),
-	TEST_ONCE(group_request_flood), TEST(group_peer_closed),
+	TEST_ONCE(group_request_flood), TEST_ONCE(group_same_cids), TEST(group_peer_closed),
 	TEST_ONCE(group_peer_renamed), TEST_ONCE(group_peer_restarted),
 	TEST_ONCE(group_left),
 };

@@ -191,6 +191,17 @@ static bool fits(const struct vhv_link *l, unsigned int from,
 }
 
 /*
+ * Whether a guest may open another connection to the other one. Not if much waits for
+ * either: the one may not look at what it is asked, or the other not at the answers, which
+ * each are the end of a connection and so make room for the next.
+ */
+static bool may_ask(const struct end *src, const struct end *dst)
+{
+	return READ_ONCE(dst->v->running) && !vhv_sendq_is_crowded(dst->v, src->cid) &&
+	       !vhv_sendq_is_crowded(src->v, dst->cid);
+}
+
+/*
  * Pass a packet to the other end of its connection, or of the one that it opens.
  * Both are members, the group is locked. Takes over @skb.
  *
@@ -209,7 +220,7 @@ static enum vhv_rejection pass(struct vhv_group *g, struct vhv_vsock *v,
 	u32 len = skb->len;
 
 	l = find(g, &src, &dst, &from);
-	if (!l && is_request && READ_ONCE(to->running) && !vhv_sendq_is_crowded(to, src.cid)) {
+	if (!l && is_request && may_ask(&src, &dst)) {
 		l = link_up(g, &src, &dst, hdr->type);
 		from = 0;
 	}

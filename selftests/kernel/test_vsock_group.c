@@ -330,6 +330,41 @@ static void group_request_flood(void)
 }
 
 /*
+ * Connections that the other one refuses, asked for by one who takes no answers: what
+ * waits for that one has a limit too.
+ */
+static void group_reset_flood(void)
+{
+	enum { BATCH = 32 };
+	unsigned int i, j, got = 0, asked = 0;
+
+	two_guests(&(struct vvsock_conf){ .rx_hold = true, .rx_size = 128, .num = 1024 }, 7, 7);
+	while (got == asked && asked < 20000) {
+		for (i = 0; i < BATCH; i++)
+			vconn_request(&far, &w, 10000 + asked++, v.cid, PORT, STREAM);
+		vvsock_sync(&w);
+		for (j = 0; j < BATCH && vvsock_get(&v, &p, 500); j++, got++) {
+			near = (struct vconn){
+				.v = &v, .port = PORT, .peer_cid = w.cid,
+				.peer = p.hdr.src_port, .type = STREAM,
+			};
+			vconn_put(&near, VIRTIO_VSOCK_OP_RST, 0, NULL, 0);
+		}
+		vvsock_sync(&v);
+	}
+	EXPECT(got > 1000 && got < 10000);
+	EXPECT_EQ(vmm_counter(&w.vmm, VSOCK_TX, "tx_stray"), asked - got);
+	vvsock_post(&w);
+	/* One for each, also for those that were refused. */
+	for (i = 0; i < asked; i++)
+		vvsock_next(&w, &p);
+	/* It took them: now it may ask again. */
+	vconn_request(&far, &w, 4000, v.cid, PORT, STREAM);
+	vconn_accept(&near, &v);
+	vconn_expect(&far, VIRTIO_VSOCK_OP_RESPONSE);
+}
+
+/*
  * In namespaces that have CIDs of their own, connections of the same names are not the
  * same.
  */
@@ -434,7 +469,8 @@ static const struct test tests[] = {
 	TEST(same_group_seqpacket), TEST_ONCE(group_stray), TEST_ONCE(group_credit),
 	TEST_ONCE(group_empty_packets), TEST_ONCE(group_unanswered),
 	TEST_ONCE(group_share), TEST_ONCE(group_small_packets),
-	TEST_ONCE(group_request_flood), TEST_ONCE(group_same_cids), TEST(group_peer_closed),
+	TEST_ONCE(group_request_flood), TEST_ONCE(group_reset_flood),
+	TEST_ONCE(group_same_cids), TEST(group_peer_closed),
 	TEST_ONCE(group_peer_renamed), TEST_ONCE(group_peer_restarted),
 	TEST_ONCE(group_left),
 };

@@ -7,7 +7,7 @@
 
 #include "vsock.h"
 
-/* Sockets that are dealt with in a row, without the table's lock. */
+/* Sockets that are dealt with in a row, without the table's lock; each is held. */
 struct row {
 	struct vhv_vsock *v;
 	u32 cid;
@@ -21,14 +21,82 @@ static bool is_peer(const struct row *row, struct vsock_sock *vsk)
 	       vsock_net_check_mode(sock_net(sk_vsock(vsk)), row->v->net);
 }
 
-/* A reset that the guest might have sent. */
+/* One that is done is not changed by a reset. */
+static bool is_connecting(const struct row *row, struct vsock_sock *vsk)
+{
+	return is_peer(row, vsk) && sk_vsock(vsk)->sk_state == TCP_SYN_SENT &&
+	       !sock_flag(sk_vsock(vsk), SOCK_DONE);
+}
+
+/*
+ * A connected socket gets an error, which a reset by itself would not give it.
+ * The table's lock keeps it from going away. Its own lock cannot be had here;
+ * the fields are such as may change at any time (vsock_core's transports do
+ * the same).
+ */
+static void reset_connected(struct row *row, struct vsock_sock *vsk)
+{
+	struct sock *sk = sk_vsock(vsk);
+
+	sock_set_flag(sk, SOCK_DONE);
+	WRITE_ONCE(vsk->peer_shutdown, SHUTDOWN_MASK);
+	WRITE_ONCE(sk->sk_err, ECONNRESET);
+	sk_error_report(sk);
+	row->v->counter[VSOCK_VQ_TX][VHV_C_PEERS_RESET]++;
+}
+
+/* One that needs its own lock. */
 static void note(struct row *row, struct vsock_sock *vsk)
 {
-	bool stream = sk_vsock(vsk)->sk_type == SOCK_STREAM;
-
 	if (row->nr == VHV_ROW)
 		return;
-	row->v->row[row->nr++] = (struct virtio_vsock_hdr){
+	sock_hold(sk_vsock(vsk));
+	row->v->row[row->nr++] = sk_vsock(vsk);
+}
+
+/*
+ * Look at the sockets of a bucket: those that have been there for longest come first, so
+ * that none is shielded by others that come meanwhile.
+ *
+ * Return: how many there are to be noted. As many as a row has room for are.
+ */
+static unsigned int walk(struct row *row, unsigned int bucket)
+{
+	struct vsock_sock *vsk;
+	unsigned int nr = 0;
+
+	row->nr = 0;
+	spin_lock_bh(&vsock_table_lock);
+	list_for_each_entry_reverse(vsk, &vsock_connected_table[bucket], connected_table) {
+		if (!is_peer(row, vsk) || sock_flag(sk_vsock(vsk), SOCK_DONE))
+			continue;
+		/* One that was closed waits for the guest's answer. */
+		if (vsk->close_work_scheduled) {
+			note(row, vsk);
+			nr++;
+		} else {
+			reset_connected(row, vsk);
+		}
+	}
+	list_for_each_entry_reverse(vsk, &vsock_bind_table[bucket], bound_table) {
+		if (is_connecting(row, vsk)) {
+			note(row, vsk);
+			nr++;
+		}
+	}
+	spin_unlock_bh(&vsock_table_lock);
+	return nr;
+}
+
+/* The guest's answer to one that was closed: a reset. Without memory it has to wait. */
+static void answer(struct row *row, struct vsock_sock *vsk)
+{
+	bool stream = sk_vsock(vsk)->sk_type == SOCK_STREAM;
+	struct sk_buff *skb = virtio_vsock_alloc_skb(VHV_HDR_LEN, GFP_KERNEL);
+
+	if (!skb)
+		return;
+	*virtio_vsock_hdr(skb) = (struct virtio_vsock_hdr){
 		.src_cid = cpu_to_le64(row->cid),
 		.dst_cid = cpu_to_le64(VHV_HOST_CID),
 		.src_port = cpu_to_le32(vsk->remote_addr.svm_port),
@@ -37,65 +105,41 @@ static void note(struct row *row, struct vsock_sock *vsk)
 					     VIRTIO_VSOCK_TYPE_SEQPACKET),
 		.op = cpu_to_le16(VIRTIO_VSOCK_OP_RST),
 	};
+	virtio_transport_recv_pkt(&vhv_transport, skb, row->v->net);
 }
 
 /*
- * A connected socket gets an error, which a reset by itself would not give it.
- * The table's lock keeps it from going away. Its own lock cannot be had here;
- * the fields are such as may change at any time (vsock_core's transports do
- * the same).
- *
- * One that was closed already waits for the guest's answer, which is a reset.
+ * What a reset does to a socket that connects. A packet would not find each of them: one
+ * may be bound to a CID that is not the host's.
  */
-static void reset_connected(struct row *row, struct vsock_sock *vsk)
+static bool refuse(struct row *row, struct vsock_sock *vsk)
 {
 	struct sock *sk = sk_vsock(vsk);
+	bool connecting;
 
-	if (sock_flag(sk, SOCK_DONE))
-		return;
-	if (vsk->close_work_scheduled) {
-		note(row, vsk);
-		return;
+	lock_sock(sk);
+	connecting = is_connecting(row, vsk);
+	if (connecting) {
+		sk->sk_state = TCP_CLOSE;
+		sk->sk_err = ECONNRESET;
+		sk_error_report(sk);
 	}
-	sock_set_flag(sk, SOCK_DONE);
-	WRITE_ONCE(vsk->peer_shutdown, SHUTDOWN_MASK);
-	WRITE_ONCE(sk->sk_err, ECONNRESET);
-	sk_error_report(sk);
-	row->v->counter[VSOCK_VQ_TX][VHV_C_PEERS_RESET]++;
+	release_sock(sk);
+	return connecting;
 }
 
-static void walk(struct row *row)
+static void settle(struct row *row)
 {
-	struct vsock_sock *vsk;
 	unsigned int i;
 
-	row->nr = 0;
-	spin_lock_bh(&vsock_table_lock);
-	for (i = 0; i < VSOCK_HASH_SIZE; i++) {
-		list_for_each_entry(vsk, &vsock_connected_table[i], connected_table) {
-			if (is_peer(row, vsk))
-				reset_connected(row, vsk);
-		}
-		list_for_each_entry(vsk, &vsock_bind_table[i], bound_table) {
-			/* One that is done is not changed by a reset. */
-			if (is_peer(row, vsk) && sk_vsock(vsk)->sk_state == TCP_SYN_SENT &&
-			    !sock_flag(sk_vsock(vsk), SOCK_DONE))
-				note(row, vsk);
-		}
+	for (i = 0; i < row->nr; i++) {
+		struct sock *sk = row->v->row[i];
+
+		if (!refuse(row, vsock_sk(sk)) && vsock_sk(sk)->close_work_scheduled)
+			answer(row, vsock_sk(sk));
+		sock_put(sk);
 	}
-	spin_unlock_bh(&vsock_table_lock);
-}
-
-/* Return: false if there is no memory for it. */
-static bool deliver(struct vhv_vsock *v, const struct virtio_vsock_hdr *reset)
-{
-	struct sk_buff *skb = virtio_vsock_alloc_skb(VHV_HDR_LEN, GFP_KERNEL);
-
-	if (!skb)
-		return false;
-	*virtio_vsock_hdr(skb) = *reset;
-	virtio_transport_recv_pkt(&vhv_transport, skb, v->net);
-	return true;
+	row->v->counter[VSOCK_VQ_TX][VHV_C_PEERS_RESET] += row->nr;
 }
 
 /**
@@ -103,21 +147,21 @@ static bool deliver(struct vhv_vsock *v, const struct virtio_vsock_hdr *reset)
  * @v: the guest's device, locked, its queues as well
  * @cid: its CID, or the one it had
  *
- * Those to be closed or still to be opened get their reset by the ordinary
- * way, which needs their locks: so they are noted first, and each of them is
- * another one afterwards, so that this has an end.
+ * Those to be closed or still to be opened need their own locks, which cannot be had under
+ * that of the table: so they are noted first. Each of them is another one afterwards; and
+ * if not, or if others come as fast, a bucket is left when there are not fewer than before.
  */
 void vhv_peers_reset(struct vhv_vsock *v, u32 cid)
 {
 	struct row row = { .v = v, .cid = cid };
-	bool go_on;
-	unsigned int i;
+	unsigned int bucket, before, nr;
 
-	do {
-		walk(&row);
-		go_on = row.nr == VHV_ROW;
-		for (i = 0; i < row.nr; i++)
-			go_on &= deliver(v, &v->row[i]);
-		v->counter[VSOCK_VQ_TX][VHV_C_PEERS_RESET] += row.nr;
-	} while (go_on);
+	for (bucket = 0; bucket < VSOCK_HASH_SIZE; bucket++) {
+		nr = UINT_MAX;
+		do {
+			before = nr;
+			nr = walk(&row, bucket);
+			settle(&row);
+		} while (nr > VHV_ROW && nr < before);
+	}
 }

@@ -265,7 +265,7 @@ struct vhv_pool {
  * @running: it was started; written with the device locked
  * @was_running: it was once (device locked)
  * @base: where its queues were stopped then (device locked)
- * @row: resets on their way to the host's sockets: peers.c (device locked)
+ * @row: the host's sockets that are to be reset: peers.c (device locked)
  */
 struct vhv_vsock {
 	struct vhc_dev *dev;
@@ -283,7 +283,7 @@ struct vhv_vsock {
 	bool running;
 	bool was_running;
 	u32 base[VHV_NR_VQS];
-	struct virtio_vsock_hdr row[VHV_ROW];
+	struct sock *row[VHV_ROW];
 };
 
 /* transport.c */

@@ -435,6 +435,11 @@ static void peers_are_reset(struct peers *s)
 	EXPECT_EQ(error_of(s->opening), ECONNRESET);
 }
 
+static int rmmod(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
 static void close_resets_peers(void)
 {
 	long long begin;
@@ -448,6 +453,42 @@ static void close_resets_peers(void)
 	peers_are_reset(&s);
 	EXPECT(test_now() - begin < 1500);
 	EXPECT_EQ(hsock_connect(SOCK_STREAM, v.cid, PORT), -ENODEV);
+}
+
+/*
+ * Sockets that no packet of the guest's can find: bound to a CID that is not the
+ * host's. The device goes all the same.
+ */
+static void close_with_unresettable_peers(void)
+{
+	enum { MANY = 40 };
+	struct sockaddr_vm from = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL };
+	struct sockaddr_vm to = { .svm_family = AF_VSOCK, .svm_port = PORT };
+	struct timeval t = { .tv_sec = 4 };
+	long long begin;
+	int fd[MANY], i;
+
+	test_need_ours();
+	if (system("modprobe -q vsock_loopback"))
+		test_skip("no vsock_loopback");
+	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
+	to.svm_cid = v.cid;
+	for (i = 0; i < MANY; i++) {
+		fd[i] = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		EXPECT(fd[i] >= 0);
+		from.svm_port = 70000 + i;
+		EXPECT_EQ(setsockopt(fd[i], AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &t,
+				     sizeof(t)), 0);
+		EXPECT_EQ(bind(fd[i], (struct sockaddr *)&from, sizeof(from)), 0);
+		EXPECT_EQ(connect(fd[i], (struct sockaddr *)&to, sizeof(to)), -1);
+		EXPECT_EQ(errno, EINPROGRESS);
+	}
+	begin = test_now();
+	vvsock_close(&v);
+	EXPECT(test_now() - begin < 2000);
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(error_of(fd[i]), ECONNRESET);
+	rmmod("vsock_loopback");
 }
 
 static void killed_with_connections(void)
@@ -566,11 +607,6 @@ static void pause_keeps_peers(void)
 	EXPECT(!memcmp(buf, "again", 5));
 }
 
-static int rmmod(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
 static void rmmod_while_in_use(void)
 {
 	struct vconn c;
@@ -622,7 +658,8 @@ static const struct test tests[] = {
 	TEST(refused_by_host), TEST(request_cancelled), TEST(shutdown_by_host),
 	TEST(shutdown_by_guest), TEST(reset_by_guest), TEST_ONCE(many_connections),
 	TEST_ONCE(many_at_once), TEST(close_resets_peers),
-	TEST_ONCE(killed_with_connections), TEST(cid_change_resets_peers),
+	TEST_ONCE(close_with_unresettable_peers), TEST_ONCE(killed_with_connections),
+	TEST(cid_change_resets_peers),
 	TEST_ONCE(owner_reset_resets_peers), TEST(guest_reset_resets_peers),
 	TEST(pause_keeps_peers), TEST_ONCE(rmmod_while_in_use),
 	TEST_ONCE(open_close_under_connect),

@@ -363,7 +363,9 @@ void vhv_sendq_purge(struct vhv_vsock *v, u32 keep)
 	spin_unlock(&q->lock);
 	if (wake)
 		vhc_vq_wake(vhv_vq(v, VSOCK_VQ_TX));
-	__skb_queue_purge(&gone);
+	/* As if sent: who waits until it is would wait in vain. */
+	while ((skb = __skb_dequeue(&gone)))
+		virtio_transport_consume_skb_sent(skb, true);
 }
 
 /*

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -491,6 +492,45 @@ static void close_with_unresettable_peers(void)
 	rmmod("vsock_loopback");
 }
 
+struct closer {
+	int fd;
+	bool closed;
+};
+
+static void *close_socket(void *arg)
+{
+	struct closer *c = arg;
+
+	close(c->fd);
+	__atomic_store_n(&c->closed, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A socket that is closed waits until the guest has got all; or is gone. */
+static void linger_ends_with_guest(void)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 10 };
+	static char buf[64 * KIB];
+	struct closer closer = {};
+	long long begin;
+	pthread_t thread;
+	struct vconn c;
+
+	test_need_ours();
+	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
+	vvsock_post_some(&v, 1);
+	closer.fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
+	EXPECT_EQ(setsockopt(closer.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	OK(hsock_write(closer.fd, buf, sizeof(buf)));
+	EXPECT_EQ(pthread_create(&thread, NULL, close_socket, &closer), 0);
+	usleep(200000);
+	EXPECT(!__atomic_load_n(&closer.closed, __ATOMIC_ACQUIRE));
+	begin = test_now();
+	vvsock_close(&v);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT(test_now() - begin < 2000);
+}
+
 static void killed_with_connections(void)
 {
 	__u64 cid = 1000000 + getpid();
@@ -658,8 +698,8 @@ static const struct test tests[] = {
 	TEST(refused_by_host), TEST(request_cancelled), TEST(shutdown_by_host),
 	TEST(shutdown_by_guest), TEST(reset_by_guest), TEST_ONCE(many_connections),
 	TEST_ONCE(many_at_once), TEST(close_resets_peers),
-	TEST_ONCE(close_with_unresettable_peers), TEST_ONCE(killed_with_connections),
-	TEST(cid_change_resets_peers),
+	TEST_ONCE(close_with_unresettable_peers), TEST_ONCE(linger_ends_with_guest),
+	TEST_ONCE(killed_with_connections), TEST(cid_change_resets_peers),
 	TEST_ONCE(owner_reset_resets_peers), TEST(guest_reset_resets_peers),
 	TEST(pause_keeps_peers), TEST_ONCE(rmmod_while_in_use),
 	TEST_ONCE(open_close_under_connect),

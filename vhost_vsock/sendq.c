@@ -7,8 +7,8 @@
  *
  * What waits here is bounded: data by the credit that the guest gave, and by the
  * buffers of the host's socket if it gave credit for what it never took; answers
- * by VHV_REPLIES_MAX; what another guest sends by that guest's share. Of updates of
- * credit there is one a connection.
+ * by VHV_REPLIES_MAX; requests by VHV_REQUEST_FLOWS; what another guest sends by that
+ * guest's share. Updates of credit go with the packet before them.
  */
 #include <linux/jhash.h>
 #include <linux/random.h>
@@ -149,19 +149,38 @@ static void account(struct vhv_sendq *q, struct vhv_flow *flow, int packets, int
 	q->bytes += bytes;
 }
 
-static bool is_credit_update(struct sk_buff *skb)
+static bool is_op(struct sk_buff *skb, u16 op)
 {
-	return virtio_vsock_hdr(skb)->op == cpu_to_le16(VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	return virtio_vsock_hdr(skb)->op == cpu_to_le16(op);
 }
 
-/* An update of credit right behind another one takes its place. */
-static bool replace_update(struct vhv_flow *flow, struct sk_buff *skb)
+static bool is_credit_update(struct sk_buff *skb)
+{
+	return is_op(skb, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+}
+
+/* Each packet tells the guest of credit. */
+static void take_credit(struct sk_buff *skb, struct sk_buff *from)
+{
+	virtio_vsock_hdr(skb)->fwd_cnt = virtio_vsock_hdr(from)->fwd_cnt;
+	virtio_vsock_hdr(skb)->buf_alloc = virtio_vsock_hdr(from)->buf_alloc;
+}
+
+/*
+ * An update of credit goes with the packet before it, unless that is an end; a shutdown
+ * with one before it. A program may have as many made as it likes.
+ */
+static bool join(struct vhv_flow *flow, struct sk_buff *skb)
 {
 	struct sk_buff *last = skb_peek_tail(&flow->packets);
 
-	if (!last || !is_credit_update(skb) || !is_credit_update(last))
+	if (!last || last->sk != skb->sk || is_op(last, VIRTIO_VSOCK_OP_RST))
 		return false;
-	*virtio_vsock_hdr(last) = *virtio_vsock_hdr(skb);
+	if (is_op(skb, VIRTIO_VSOCK_OP_SHUTDOWN) && is_op(last, VIRTIO_VSOCK_OP_SHUTDOWN))
+		virtio_vsock_hdr(last)->flags |= virtio_vsock_hdr(skb)->flags;
+	else if (!is_credit_update(skb))
+		return false;
+	take_credit(last, skb);
 	return true;
 }
 
@@ -205,8 +224,7 @@ static bool merge(struct vhv_flow *flow, struct sk_buff *skb)
 	    !vhv_is_stream_data(skb) || !vhv_is_stream_data(last))
 		return false;
 	skb_put_data(last, skb->data, skb->len);
-	virtio_vsock_hdr(last)->fwd_cnt = virtio_vsock_hdr(skb)->fwd_cnt;
-	virtio_vsock_hdr(last)->buf_alloc = virtio_vsock_hdr(skb)->buf_alloc;
+	take_credit(last, skb);
 	return true;
 }
 
@@ -221,8 +239,19 @@ static bool is_beyond_credit(const struct vhv_flow *flow, struct sk_buff *skb)
 {
 	const struct virtio_vsock_sock *vvs = vsock_sk(skb->sk)->trans;
 
-	return virtio_vsock_hdr(skb)->op == cpu_to_le16(VIRTIO_VSOCK_OP_RW) &&
+	return is_op(skb, VIRTIO_VSOCK_OP_RW) &&
 	       (u64)flow->bytes + skb->len > 2ULL * vvs->buf_alloc + VHV_FLOW_BYTES;
+}
+
+/*
+ * A request waits on when its socket is closed, and another one may follow at once, also
+ * between the same ports.
+ */
+static bool is_request_too_much(const struct vhv_sendq *q, const struct vhv_flow *flow,
+				struct sk_buff *skb)
+{
+	return is_op(skb, VIRTIO_VSOCK_OP_REQUEST) &&
+	       (q->nr_flows > VHV_REQUEST_FLOWS || flow->nr >= VHV_REQUEST_PACKETS);
 }
 
 /* What other guests send may be anything; of resets there is one a connection. */
@@ -232,8 +261,8 @@ static bool is_too_much(struct vhv_sendq *q, const struct vhv_flow *flow,
 	const struct vhv_sender *s = sender(q, flow->key.cid);
 
 	if (skb->sk)
-		return is_beyond_credit(flow, skb);
-	if (virtio_vsock_hdr(skb)->op == cpu_to_le16(VIRTIO_VSOCK_OP_RST))
+		return is_beyond_credit(flow, skb) || is_request_too_much(q, flow, skb);
+	if (is_op(skb, VIRTIO_VSOCK_OP_RST))
 		return false;
 	/* What a turn has sent may be read, and credit given for it, before it ends. */
 	return flow->nr >= VHV_FLOW_PACKETS + VHV_TURN_PACKETS ||
@@ -265,7 +294,7 @@ int vhv_sendq_add(struct vhv_vsock *v, struct sk_buff *skb)
 	if (unlikely(is_too_much(q, flow, skb)))
 		goto refuse;
 	waits = may_wait(q, &key, skb);
-	if (replace_update(flow, skb) || merge(flow, skb)) {
+	if (join(flow, skb) || merge(flow, skb)) {
 		account(q, flow, 0, skb->len);
 		err = 1;
 	} else {
@@ -288,6 +317,9 @@ int vhv_sendq_add(struct vhv_vsock *v, struct sk_buff *skb)
 		mod_timer(&q->timer, jiffies + 1);
 	return 0;
 refuse:
+	/* If it is new: nobody else would find it before the guest takes something. */
+	if (flow && !flow->nr)
+		put(q, flow);
 	spin_unlock(&q->lock);
 	kfree_skb(skb);
 	return err;
@@ -368,16 +400,28 @@ void vhv_sendq_purge(struct vhv_vsock *v, u32 keep)
 		virtio_transport_consume_skb_sent(skb, true);
 }
 
+/* Whether the one packet tells all that the one before it does; made so if need be. */
+static bool covers(struct sk_buff *newer, struct sk_buff *older)
+{
+	if (newer->sk != older->sk || is_op(newer, VIRTIO_VSOCK_OP_RST))
+		return false;
+	if (is_op(newer, VIRTIO_VSOCK_OP_SHUTDOWN) && is_op(older, VIRTIO_VSOCK_OP_SHUTDOWN)) {
+		virtio_vsock_hdr(newer)->flags |= virtio_vsock_hdr(older)->flags;
+		return true;
+	}
+	return is_credit_update(older);
+}
+
 /*
  * Locked. What is left of a turn and what came meanwhile are about to be one queue:
- * where they meet there may be two updates of credit. The older one, to be freed.
+ * where they meet there may be two that would be one. The older one, to be freed.
  */
-static struct sk_buff *take_stale_update(struct vhv_sendq *q, struct vhv_turn *t)
+static struct sk_buff *take_stale(struct vhv_sendq *q, struct vhv_turn *t)
 {
 	struct sk_buff *older = skb_peek_tail(&t->packets);
 	struct sk_buff *newer = skb_peek(&t->flow->packets);
 
-	if (!older || !newer || !is_credit_update(older) || !is_credit_update(newer))
+	if (!older || !newer || !covers(newer, older))
 		return NULL;
 	__skb_unlink(older, &t->packets);
 	account(q, t->flow, -1, 0);
@@ -392,7 +436,7 @@ static struct sk_buff *take_stale_update(struct vhv_sendq *q, struct vhv_turn *t
  */
 static struct sk_buff *end(struct vhv_sendq *q, struct vhv_turn *t)
 {
-	struct sk_buff *stale = take_stale_update(q, t);
+	struct sk_buff *stale = take_stale(q, t);
 	struct vhv_flow *flow = t->flow;
 
 	account(q, flow, -t->nr_sent, -t->bytes_sent);

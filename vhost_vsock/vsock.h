@@ -59,6 +59,13 @@
 #define VHV_SENDER_BYTES	(16u << 20)
 #define VHV_SENDER_PACKETS	16384
 
+/*
+ * Requests of the host's sockets are refused when there are more connections than that
+ * for which something waits, or when so much does between the same ports.
+ */
+#define VHV_REQUEST_FLOWS	4096
+#define VHV_REQUEST_PACKETS	16
+
 /* CIDs that are near each other do not share; a guest cannot choose its own. */
 #define VHV_SENDERS		256
 

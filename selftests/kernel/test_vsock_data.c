@@ -317,6 +317,88 @@ static void replies_without_buffers(void)
 	EXPECT_EQ(tx_count("packets"), PACKETS);
 }
 
+/* Sockets that are closed while their request waits: a limit, and an errno. */
+static void request_flood(void)
+{
+	unsigned int i;
+	int fd = 0;
+
+	test_need_ours();
+	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
+	for (i = 0; i < 20000; i++) {
+		fd = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT);
+		if (fd < 0)
+			break;
+		close(fd);
+	}
+	EXPECT(i > 1000 && i < 10000);
+	EXPECT_EQ(fd, -ENOBUFS);
+	vvsock_post(&v);
+	while (i--)
+		vvsock_next(&v, &p);
+	fd = hsock_connect(SOCK_STREAM | SOCK_NONBLOCK, v.cid, PORT + 1);
+	EXPECT(fd >= 0);
+	vvsock_next(&v, &p);
+	EXPECT_EQ(p.hdr.dst_port, PORT + 1);
+}
+
+/* The same again and again between the same ports. */
+static void request_flood_same_port(void)
+{
+	struct sockaddr_vm to = { .svm_family = AF_VSOCK, .svm_port = PORT };
+	struct sockaddr_vm from = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = 70000,
+	};
+	unsigned int i;
+	int err = 0;
+
+	test_need_ours();
+	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
+	to.svm_cid = v.cid;
+	for (i = 0; i < 10000 && !err; i++) {
+		int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		EXPECT(fd >= 0);
+		EXPECT_EQ(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+		EXPECT_EQ(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);
+		if (errno != EINPROGRESS)
+			err = errno;
+		close(fd);
+	}
+	EXPECT_EQ(err, ENOBUFS);
+}
+
+/* A socket may be shut down as often as one likes; the guest has to hear of it once. */
+static void shutdown_flood(void)
+{
+	unsigned int i, flags = 0, got;
+	struct vconn c;
+	int fd;
+
+	test_need_ours();
+	vvsock_up(&v, &(struct vvsock_conf){ .rx_hold = true });
+	vvsock_post_some(&v, 1);
+	fd = hsock_pair(&v, &c, SOCK_STREAM, PORT);
+	for (i = 0; i < 2000; i++) {
+		EXPECT_EQ(shutdown(fd, SHUT_RD), 0);
+		/* Answered with credit, which goes with the other. */
+		vconn_put(&c, VIRTIO_VSOCK_OP_CREDIT_REQUEST, 0, NULL, 0);
+		vvsock_sync(&v);
+	}
+	EXPECT_EQ(shutdown(fd, SHUT_WR), 0);
+	vvsock_post(&v);
+	for (got = 0; !(flags & VIRTIO_VSOCK_SHUTDOWN_SEND); got++) {
+		vvsock_next(&v, &p);
+		if (p.hdr.op == VIRTIO_VSOCK_OP_SHUTDOWN)
+			flags |= p.hdr.flags;
+		else
+			EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_CREDIT_UPDATE);
+	}
+	EXPECT_EQ(flags, VIRTIO_VSOCK_SHUTDOWN_SEND | VIRTIO_VSOCK_SHUTDOWN_RCV);
+	if (got > 5)
+		test_fail("%u packets for one end", got);
+}
+
 static void seqpacket_to_guest(void)
 {
 	static const unsigned int sizes[] = { 1, 100, 4052, 4053, 20000, 65536, 100000 };
@@ -463,7 +545,8 @@ static const struct test tests[] = {
 	TEST(small_writes_merge), TEST(credit_of_guest), TEST_ONCE(credit_that_lies),
 	TEST(credit_of_host), TEST(credit_requests_without_buffers),
 	TEST(credit_requests_with_bad_buffers),
-	TEST(replies_without_buffers), TEST(seqpacket_to_guest),
+	TEST(replies_without_buffers), TEST_ONCE(request_flood),
+	TEST_ONCE(request_flood_same_port), TEST_ONCE(shutdown_flood), TEST(seqpacket_to_guest),
 	TEST(seqpacket_to_host), TEST_ONCE(seqpacket_not_agreed),
 	TEST_ONCE(zerocopy_from_host), TEST(small_beside_bulk),
 };

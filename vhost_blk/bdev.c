@@ -130,7 +130,7 @@ int vhb_bdev_wait(struct vhb_req *r)
 	for (i = 0; i < r->nr_range && !err && !vhb_is_given_up(r); i++)
 		err = do_range(r, &r->range[i]);
 	/* Write-through holds for these, too. */
-	if (!err && vhb_is_write_through(r->q->dev))
+	if (!err && !vhb_is_given_up(r) && vhb_is_write_through(r->q->dev))
 		err = blkdev_issue_flush(bdev);
 	return err;
 }

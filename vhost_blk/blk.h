@@ -219,6 +219,7 @@ struct vhb_queue {
  * @budget: how much that may be of the classes below one that is active
  * @late: a request is under way that the budget is not for
  * @looked: when a queue was waked last to look for such a one, in jiffies
+ * @looked_at: the queue that was waked last
  * @freed: how often @work has shrunk
  * @least: the least time that a small read of the higher class took, in ns; 0 not
  *	known
@@ -243,6 +244,7 @@ struct vhb_dev {
 	u32 budget;
 	unsigned long late;
 	unsigned long looked;
+	unsigned int looked_at;
 	atomic_t freed;
 	u64 least;
 	DECLARE_BITMAP(waiting, VHOST_BLK_QUEUES_MAX);

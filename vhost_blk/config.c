@@ -71,7 +71,9 @@ static void fill(const struct vhb_dev *d, struct virtio_blk_config *c)
 	c->size_max = __cpu_to_virtio32(true, SIZE_MAX_BYTES);
 	c->seg_max = __cpu_to_virtio32(true, VHB_SEG_MAX);
 	c->blk_size = __cpu_to_virtio32(true, b->block);
-	c->wce = READ_ONCE(d->wce);
+	/* Before the VMM has passed the driver's features on it is taken to know FLUSH. */
+	c->wce = READ_ONCE(d->wce) && (READ_ONCE(d->can_flush) ||
+				       !vhc_dev_has_feature(d->dev, VIRTIO_BLK_F_CONFIG_WCE));
 	c->num_queues = __cpu_to_virtio16(true, disk->queues);
 	c->max_discard_seg = __cpu_to_virtio32(true, VHB_RANGES_MAX);
 	c->max_write_zeroes_sectors = __cpu_to_virtio32(true, VHB_RANGE_SECTORS_MAX);

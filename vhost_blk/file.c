@@ -182,7 +182,7 @@ int vhb_file_wait(struct vhb_req *r)
 	}
 	for (i = 0; i < r->nr_range && !err && !vhb_is_given_up(r); i++)
 		err = do_range(r, &r->range[i]);
-	if (!err && vhb_is_write_through(r->q->dev))
+	if (!err && !vhb_is_given_up(r) && vhb_is_write_through(r->q->dev))
 		err = vfs_fsync(file, 1);
 	return err;
 }

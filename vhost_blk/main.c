@@ -156,7 +156,11 @@ static int open(struct vhc_dev *dev)
 
 static void reset(struct vhc_dev *dev)
 {
-	stop(vhc_dev_priv(dev), true);
+	struct vhb_dev *d = vhc_dev_priv(dev);
+
+	stop(d, true);
+	/* A new owner may never say what its driver can. */
+	WRITE_ONCE(d->can_flush, false);
 }
 
 static void release(struct vhc_dev *dev)

@@ -233,21 +233,30 @@ static struct vhb_req *pick(struct vhb_queue *q, bool all)
 	}
 }
 
-/* Give a turn to the next queue that waits, if there is something for it. */
-static void wake_next(struct vhb_queue *q)
+/*
+ * Give a turn to the next queue that waits, if there may be something for it: once
+ * round for each completion, for what did not fit fits no better now; and now and
+ * then, for what is late, or fits a budget that has grown. @went: something went.
+ */
+static void wake_next(struct vhb_queue *q, bool went)
 {
+	struct vhb_sched *s = &q->sched;
 	struct vhb_dev *d = q->dev;
-	unsigned int me = q - d->queue, i;
+	unsigned int me = q - d->queue, from = me, i;
+	int freed = atomic_read(&d->freed);
 
 	if (bitmap_empty(d->waiting, d->nr_queues))
 		return;
-	if (work_below(d, top_class(d)) >= READ_ONCE(d->budget)) {
-		/* Only to see whether something there is late. */
-		if (time_before(jiffies, READ_ONCE(d->looked) + LATE_AFTER / 8))
-			return;
+	if (time_after_eq(jiffies, READ_ONCE(d->looked) + LATE_AFTER / 8)) {
 		WRITE_ONCE(d->looked, jiffies);
+		from = READ_ONCE(d->looked_at);
+	} else if ((!went && freed == s->freed) ||
+		   work_below(d, top_class(d)) >= READ_ONCE(d->budget)) {
+		return;
 	}
-	i = find_next_bit_wrap(d->waiting, d->nr_queues, me + 1);
+	s->freed = freed;
+	i = find_next_bit_wrap(d->waiting, d->nr_queues, from + 1);
+	WRITE_ONCE(d->looked_at, i);
 	if (i < d->nr_queues && i != me)
 		vhc_vq_wake(d->queue[i].vq);
 }
@@ -265,7 +274,6 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 	unsigned int me = q - d->queue;
 	struct vhb_req *r;
 	bool went = false;
-	int freed;
 
 	while (s->waiting) {
 		set_bit(me, d->waiting);
@@ -286,12 +294,7 @@ void vhb_sched_dispatch(struct vhb_queue *q)
 	}
 	if (!s->waiting && test_bit(me, d->waiting))
 		clear_bit(me, d->waiting);
-	/* Once round for each completion: what did not fit fits no better now. */
-	freed = atomic_read(&d->freed);
-	if (went || freed != s->freed) {
-		s->freed = freed;
-		wake_next(q);
-	}
+	wake_next(q, went);
 }
 
 /*

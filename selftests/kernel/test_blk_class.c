@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* vhost_blk: classes of requests, and what is held back for them. */
+#include <stdio.h>
 #include <unistd.h>
 
 #include "blk.h"
@@ -134,6 +135,48 @@ static void waiting_is_quiet(void)
 		test_fail("%lld turns for two requests", runs);
 }
 
+static unsigned int reads_under_way(void)
+{
+	FILE *f = fopen("/sys/block/" SLOWEST "/inflight", "re");
+	unsigned int n = 0;
+
+	EXPECT(f);
+	EXPECT_EQ(fscanf(f, "%u", &n), 1);
+	fclose(f);
+	return n;
+}
+
+/*
+ * Nothing of the lower class is done for long, and does not fit beside what is under
+ * way: it goes after a second all the same, also if only the higher class shows life.
+ */
+static void late_beside_rt(void)
+{
+	struct vreq *rt[18], *write, *large;
+	bool late = false;
+	unsigned int i;
+
+	slowest_disk();
+	vblk_up(&d, "/dev/" SLOWEST, 2, VHOST_BLK_F_WORKER_PER_QUEUE);
+	for (i = 0; i < N(rt); i++) {
+		rt[i] = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512);
+		rt[i]->hdr->ioprio = 1 << 13;
+	}
+	write = vblk_req(&d, VIRTIO_BLK_T_OUT, 0, 65536);
+	large = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 1 << 20);
+	vblk_submit(&d, 0, rt[0]);
+	vblk_submit(&d, 0, write);
+	EXPECT(test_until(vmm_counter(&d.vmm, 0, "last_avail") == 2, 10000));
+	vblk_submit(&d, 1, large);
+	EXPECT(test_until(vmm_counter(&d.vmm, 1, "held") == 1, 10000));
+	for (i = 1; i < N(rt) && !late; i++) {
+		vblk_submit(&d, 0, rt[i]);
+		usleep(130000);
+		late = reads_under_way() > i + 1;
+	}
+	EXPECT(late);
+}
+
 /*
  * Two queues that share the budget of the lower class: whoever waits goes on
  * when the other one leaves room, also when it has nothing under way itself.
@@ -184,6 +227,7 @@ static const struct test tests[] = {
 	TEST_ONCE(idle_write_beside_reads),
 	TEST_ONCE(large_beside_small),
 	TEST_ONCE(waiting_is_quiet),
+	TEST_ONCE(late_beside_rt),
 	TEST_ONCE(classes_on_two_queues),
 	TEST_ONCE(reset_with_held),
 };

@@ -7,6 +7,9 @@
 
 #include "vsock.h"
 
+/* Times that a bucket is looked at: 131072 sockets. */
+#define ROUNDS	4096
+
 /* Sockets that are dealt with in a row, without the table's lock; each is held. */
 struct row {
 	struct vhv_vsock *v;
@@ -58,9 +61,10 @@ static void note(struct row *row, struct vsock_sock *vsk)
  * Look at the sockets of a bucket: those that have been there for longest come first, so
  * that none is shielded by others that come meanwhile.
  *
- * Return: how many there are to be noted. As many as a row has room for are.
+ * Return: how many there are to be noted. As many as a row has room for are, after the
+ * first @skip of them.
  */
-static unsigned int walk(struct row *row, unsigned int bucket)
+static unsigned int walk(struct row *row, unsigned int bucket, unsigned int skip)
 {
 	struct vsock_sock *vsk;
 	unsigned int nr = 0;
@@ -71,18 +75,14 @@ static unsigned int walk(struct row *row, unsigned int bucket)
 		if (!is_peer(row, vsk) || sock_flag(sk_vsock(vsk), SOCK_DONE))
 			continue;
 		/* One that was closed waits for the guest's answer. */
-		if (vsk->close_work_scheduled) {
-			note(row, vsk);
-			nr++;
-		} else {
+		if (!vsk->close_work_scheduled)
 			reset_connected(row, vsk);
-		}
+		else if (nr++ >= skip)
+			note(row, vsk);
 	}
 	list_for_each_entry_reverse(vsk, &vsock_bind_table[bucket], bound_table) {
-		if (is_connecting(row, vsk)) {
+		if (is_connecting(row, vsk) && nr++ >= skip)
 			note(row, vsk);
-			nr++;
-		}
 	}
 	spin_unlock_bh(&vsock_table_lock);
 	return nr;
@@ -148,20 +148,26 @@ static void settle(struct row *row)
  * @cid: its CID, or the one it had
  *
  * Those to be closed or still to be opened need their own locks, which cannot be had under
- * that of the table: so they are noted first. Each of them is another one afterwards; and
- * if not, or if others come as fast, a bucket is left when there are not fewer than before.
+ * that of the table: so they are noted first. Each of them is another one afterwards. If
+ * there are not fewer, since some were made to connect again, these are passed over; if
+ * others come as fast, a bucket is left at some time.
  */
 void vhv_peers_reset(struct vhv_vsock *v, u32 cid)
 {
 	struct row row = { .v = v, .cid = cid };
-	unsigned int bucket, before, nr;
+	unsigned int bucket, round, skip, before, nr;
 
 	for (bucket = 0; bucket < VSOCK_HASH_SIZE; bucket++) {
-		nr = UINT_MAX;
-		do {
-			before = nr;
-			nr = walk(&row, bucket);
+		skip = 0;
+		before = UINT_MAX;
+		for (round = 0; round < ROUNDS; round++) {
+			nr = walk(&row, bucket, skip);
 			settle(&row);
-		} while (nr > VHV_ROW && nr < before);
+			if (nr <= skip + VHV_ROW)
+				break;
+			if (nr >= before)
+				skip += VHV_ROW;
+			before = nr;
+		}
 	}
 }

@@ -113,6 +113,7 @@ static struct vhv_flow *get(struct vhv_sendq *q, const struct vhv_key *key)
 	hash_add(q->flows, &flow->node, hash);
 	list_add_tail(&flow->turn, &q->turns);
 	q->nr_flows++;
+	q->nr_host_flows += key->cid == VHV_HOST_CID;
 	return flow;
 }
 
@@ -122,6 +123,7 @@ static void put(struct vhv_sendq *q, struct vhv_flow *flow)
 	hash_del(&flow->node);
 	list_del(&flow->turn);
 	q->nr_flows--;
+	q->nr_host_flows -= flow->key.cid == VHV_HOST_CID;
 	if (q->nr_idle == VHV_IDLE_FLOWS) {
 		kfree(flow);
 		return;
@@ -251,7 +253,7 @@ static bool is_request_too_much(const struct vhv_sendq *q, const struct vhv_flow
 				struct sk_buff *skb)
 {
 	return is_op(skb, VIRTIO_VSOCK_OP_REQUEST) &&
-	       (q->nr_flows > VHV_REQUEST_FLOWS || flow->nr >= VHV_REQUEST_PACKETS);
+	       (q->nr_host_flows > VHV_REQUEST_FLOWS || flow->nr >= VHV_REQUEST_PACKETS);
 }
 
 /* What other guests send may be anything; of resets there is one a connection. */

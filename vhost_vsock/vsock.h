@@ -60,8 +60,8 @@
 #define VHV_SENDER_PACKETS	16384
 
 /*
- * Requests of the host's sockets are refused when there are more connections than that
- * for which something waits, or when so much does between the same ports.
+ * Requests of the host's sockets are refused when there are more connections with the
+ * host than that for which something waits, or when so much does between the same ports.
  */
 #define VHV_REQUEST_FLOWS	4096
 #define VHV_REQUEST_PACKETS	16
@@ -170,6 +170,7 @@ struct vhv_told {
  * @idle: some without, for the next
  * @nr_idle: how many
  * @nr_flows: connections that have packets
+ * @nr_host_flows: those of them with the host
  * @packets: packets in all flows
  * @bytes: bytes of payload in them
  * @replies: of them, answers to what the guest sent
@@ -188,6 +189,7 @@ struct vhv_sendq {
 	struct list_head idle;
 	unsigned int nr_idle;
 	unsigned int nr_flows;
+	unsigned int nr_host_flows;
 	unsigned int packets;
 	unsigned int bytes;
 	unsigned int replies;

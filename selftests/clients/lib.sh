@@ -63,7 +63,9 @@ own_network() {
 	if [ -z "${CLIENTS_NETWORK:-}" ]; then
 		exec env CLIENTS_NETWORK=1 unshare --net -- "$0" "$@"
 	fi
-	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+	# The debug kernel has none.
+	[ ! -d /proc/sys/net/ipv6 ] ||
+		sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 	ip link set lo up
 }
 

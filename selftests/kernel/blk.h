@@ -41,6 +41,19 @@ static inline void slow_disk(void)
 	vblk_null_disk(SLOW, set, N(set));
 }
 
+/* One that takes longer than the machine that runs us ever pauses. */
+#define SLOWEST "slowest"
+
+static inline void slowest_disk(void)
+{
+	static const char *const set[][2] = {
+		{ "size", "64" }, { "blocksize", "512" }, { "irqmode", "2" },
+		{ "completion_nsec", "3000000000" },
+	};
+
+	vblk_null_disk(SLOWEST, set, N(set));
+}
+
 /* The backings that tests take, if this kernel has them; then these tests. */
 static inline int blk_main(const struct test *tests, unsigned int n, int argc, char **argv)
 {

@@ -183,8 +183,8 @@ static void poll_two_queues(void)
 			evt_signal(d.ring[q].kick);
 		usleep(20);
 	}
-	usleep(100000);
-	before = runs();
+	/* The last kicks are dealt with when nothing has run for a while. */
+	EXPECT(test_until((before = runs(), usleep(200000), runs() == before), 10000));
 	EXPECT(before > 0);
 	usleep(300000);
 	EXPECT_EQ(runs(), before);
@@ -491,7 +491,8 @@ static void latencies(void)
 	vblk_up(&d, "/dev/" SLOW, 1, 0);
 	EXPECT_EQ(vblk_do(&d, vblk_req(&d, VIRTIO_BLK_T_IN, 0, 4096)), 0);
 	EXPECT_EQ(rejected("read_us_131072") + rejected("read_us_262144") +
-		  rejected("read_us_524288") + rejected("read_us_1048576"), 1);
+		  rejected("read_us_524288") + rejected("read_us_1048576") +
+		  rejected("read_us_more"), 1);
 }
 
 static const struct test tests[] = {

@@ -169,8 +169,8 @@ static void reused_head(void)
 	struct vreq *r;
 	unsigned int i;
 
-	slow_disk();
-	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	slowest_disk();
+	vblk_up(&d, "/dev/" SLOWEST, 1, 0);
 	r = vblk_req(&d, VIRTIO_BLK_T_IN, 0, 512);
 	vblk_submit(&d, 0, r);
 	for (i = 1; i < g->num; i++)
@@ -295,8 +295,8 @@ static void killed_with_bios(void)
 	unsigned int i;
 	char c;
 
-	slow_disk();
-	vblk_make(&d, "/dev/" SLOW, 1, 0);
+	slowest_disk();
+	vblk_make(&d, "/dev/" SLOWEST, 1, 0);
 	EXPECT_EQ(pipe(fds), 0);
 	pid = fork();
 	if (!pid) {
@@ -320,7 +320,7 @@ static void killed_with_bios(void)
 static unsigned long long writes_done(void)
 {
 	unsigned long long n[5] = {};
-	FILE *f = fopen("/sys/block/" SLOW "/stat", "re");
+	FILE *f = fopen("/sys/block/" SLOWEST "/stat", "re");
 
 	EXPECT(f);
 	EXPECT_EQ(fscanf(f, "%llu %llu %llu %llu %llu", n, n + 1, n + 2, n + 3, n + 4), 5);
@@ -336,8 +336,8 @@ static void reset_with_zeroes(void)
 	unsigned long long before;
 	unsigned int i, j;
 
-	slow_disk();
-	vblk_up(&d, "/dev/" SLOW, 1, 0);
+	slowest_disk();
+	vblk_up(&d, "/dev/" SLOWEST, 1, 0);
 	before = writes_done();
 	for (i = 0; i < 20; i++) {
 		struct vreq *r = vblk_req(&d, VIRTIO_BLK_T_WRITE_ZEROES, 0, ranges * sizeof(*range));

@@ -333,7 +333,7 @@ static void busyloop_yields(void)
 }
 
 #define INSTANCE "/sys/kernel/tracing/instances/vhost-test"
-#define POLL_MS 8000
+#define POLL_MS 20000
 
 /*
  * Who takes away a function tracer waits until each task has been seen elsewhere

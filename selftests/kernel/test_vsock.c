@@ -465,7 +465,7 @@ static void close_with_unresettable_peers(void)
 	enum { MANY = 40 };
 	struct sockaddr_vm from = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL };
 	struct sockaddr_vm to = { .svm_family = AF_VSOCK, .svm_port = PORT };
-	struct timeval t = { .tv_sec = 4 };
+	struct timeval t = { .tv_sec = 3 };
 	long long begin;
 	int fd[MANY], i;
 
@@ -528,7 +528,7 @@ static void linger_ends_with_guest(void)
 	begin = test_now();
 	vvsock_close(&v);
 	EXPECT_EQ(pthread_join(thread, NULL), 0);
-	EXPECT(test_now() - begin < 2000);
+	EXPECT(test_now() - begin < 8000);
 }
 
 static void killed_with_connections(void)

@@ -254,7 +254,7 @@ const char *test_leftover(int pid)
 		return "vhost_net is still in use";
 	/* A socket that connects without blocking lives for 2 s at least. */
 	if (test_ours() &&
-	    !test_until(test_read_number("/sys/module/vhost_vsock/refcnt") <= 0, 5000))
+	    !test_until(test_read_number("/sys/module/vhost_vsock/refcnt") <= 0, 10000))
 		return "vhost_vsock is still in use";
 	return NULL;
 }

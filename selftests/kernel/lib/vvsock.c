@@ -258,18 +258,34 @@ void vconn_put(struct vconn *c, __u16 op, __u32 flags, const void *data, unsigne
 	vvsock_put(c->v, &hdr, data, len);
 }
 
+static void accept_request(struct vconn *c, struct vvsock *v, const struct vpkt *p)
+{
+	*c = (struct vconn){
+		.v = v, .port = p->hdr.dst_port, .peer = p->hdr.src_port,
+		.peer_cid = p->hdr.src_cid, .type = p->hdr.type, .alloc = BUF_ALLOC,
+	};
+	take_credit(c, p);
+	vconn_put(c, VIRTIO_VSOCK_OP_RESPONSE, 0, NULL, 0);
+}
+
 void vconn_accept(struct vconn *c, struct vvsock *v)
 {
 	static struct vpkt p;
 
 	vvsock_next(v, &p);
 	EXPECT_EQ(p.hdr.op, VIRTIO_VSOCK_OP_REQUEST);
-	*c = (struct vconn){
-		.v = v, .port = p.hdr.dst_port, .peer = p.hdr.src_port,
-		.peer_cid = p.hdr.src_cid, .type = p.hdr.type, .alloc = BUF_ALLOC,
-	};
-	take_credit(c, &p);
-	vconn_put(c, VIRTIO_VSOCK_OP_RESPONSE, 0, NULL, 0);
+	accept_request(c, v, &p);
+}
+
+/* The same, of the request for this port, whatever comes before it. */
+static void accept_on(struct vconn *c, struct vvsock *v, unsigned int port)
+{
+	static struct vpkt p;
+
+	do
+		vvsock_next(v, &p);
+	while (p.hdr.op != VIRTIO_VSOCK_OP_REQUEST || p.hdr.dst_port != port);
+	accept_request(c, v, &p);
 }
 
 void vconn_request(struct vconn *c, struct vvsock *v, __u32 port, __u64 cid, __u32 peer,
@@ -460,7 +476,7 @@ int hsock_pair(struct vvsock *v, struct vconn *c, int type, unsigned int port)
 
 	if (pthread_create(&opener, NULL, open_socket, &o))
 		test_fail("no thread");
-	vconn_accept(c, v);
+	accept_on(c, v, port);
 	pthread_join(opener, NULL);
 	if (o.fd < 0)
 		test_fail("connect: %s", strerror(-o.fd));

@@ -122,15 +122,12 @@ qemu=(qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -m
 	-chardev "file,id=log,path=$log" -serial chardev:log
 	-device virtio-serial-pci -device virtconsole,chardev=con
 	-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng)
-# The debug kernel reads the MP table, which has one CPU of each socket.
-cpus=$smp
-[ "$kernel" != debug ] || cpus+=,sockets=$smp
 if [ -n "$icount" ]; then
 	qemu+=(-accel "tcg,thread=single" -icount "shift=0,sleep=off" -smp 1 -cpu "max,-erms,-fsrm")
 elif [ "$("$LAB_DIR/accel.sh")" = kvm ]; then
-	qemu+=(-accel kvm -smp "$cpus" -cpu host)
+	qemu+=(-accel kvm -smp "$smp" -cpu host)
 else
-	qemu+=(-accel "tcg,thread=multi" -smp "$cpus" -cpu "max,-la57")
+	qemu+=(-accel "tcg,thread=multi" -smp "$smp" -cpu "max,-la57")
 fi
 share() { # tag, path, options
 	qemu+=(-fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap$3"

@@ -720,7 +720,7 @@ static void data_path(const struct vnet_conf *conf, bool (*row)(int fd, unsigned
 	faults_need();
 	vnet_start_tap(&host);
 	c.tap_of = &host;
-	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth += 1 + fault_nth / 32) {
+	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth = fault_next(fault_nth)) {
 		bool hit;
 		int fd;
 

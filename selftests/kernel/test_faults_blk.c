@@ -304,7 +304,7 @@ static void data_path(const char *backing, unsigned int flags)
 	faults_need();
 	vblk_make(&made, backing, 1, flags);
 	snprintf(path, sizeof(path), "/dev/vhost-blk/%s", made.name);
-	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth += 1 + fault_nth / 32) {
+	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth = fault_next(fault_nth)) {
 		bool hit;
 		int fd;
 
@@ -324,12 +324,11 @@ static void data_path(const char *backing, unsigned int flags)
 }
 
 static void file_requests(void) { data_path(NULL, 0); }
-static void buffered_requests(void) { data_path(NULL, VHOST_BLK_F_BUFFERED); }
 static void bdev_requests(void) { data_path("/dev/ram0", 0); }
 
 static const struct test tests[] = {
 	TEST_ONCE(control), TEST_ONCE(disks), TEST_ONCE(dialect),
-	TEST_ONCE(file_requests), TEST_ONCE(buffered_requests), TEST_ONCE(bdev_requests),
+	TEST_ONCE(file_requests), TEST_ONCE(bdev_requests),
 };
 
 int main(int argc, char **argv)

@@ -234,7 +234,7 @@ static void guest_sends(unsigned int piece)
 	unsigned int i;
 
 	faults_need();
-	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth += 1 + fault_nth / 32) {
+	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth = fault_next(fault_nth)) {
 		bool broken, hit;
 		long long before;
 		int fault;

@@ -113,8 +113,7 @@ static void all_faults(const struct fault_case *c)
 	int pid, status;
 
 	now = c;
-	/* Each of the first 32; of very many, some. */
-	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth += 1 + fault_nth / 32) {
+	for (fault_nth = 1; fault_nth < FAULTS_MAX; fault_nth = fault_next(fault_nth)) {
 		pid = test_fork();
 		if (!pid)
 			one_fault(faults_open(getpid()));

@@ -31,6 +31,12 @@ int faults_left(int fd);
 /* Which one fails at present. */
 extern unsigned int fault_nth;
 
+/* Each of the first 16; of very many, some. */
+static inline unsigned int fault_next(unsigned int nth)
+{
+	return nth + 1 + nth / 16;
+}
+
 /**
  * struct fault_case - a call all of whose allocations are to fail
  * @name: the call
